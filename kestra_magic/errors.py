@@ -1,0 +1,27 @@
+"""What goes wrong is said in one readable sentence: what, where, and what to do about it."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["KestraMagicError", "did_you_mean"]
+
+
+class KestraMagicError(Exception):
+    """The root of all errors that a person is meant to read.
+
+    IPython shows its message alone: a traceback of ours would say nothing about the person's own cell.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"\x1b[31m{type(self).__name__}\x1b[0m: {self}"]
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return «; did you mean `x`?» for the nearest of *known*, or nothing."""
+    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean `{near[0]}`?" if near else ""

@@ -1,0 +1,79 @@
+"""Every default that someone may change. Names carry their units."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+__all__ = ["Settings", "current", "update"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What `%config KestraMagics` shows and changes; the environment variable beats the default where one is named."""
+
+    runs_dir: str = os.environ.get("KESTRA_MAGIC_RUNS_DIR", "")
+    """Where results, work directories and storage lie; empty: `kestra-runs` beside the notebook."""
+    work_dir: str = ""
+    """Where attempts run; empty: the user's cache folder."""
+    namespace: str = "company.team"
+    """The namespace of cells and flows that name none."""
+    namespace_files: str = "_files"
+    """The folder beside the notebook that holds namespace files."""
+    profile: Literal["P1", "P2", "P3"] = "P2"
+    """Whose behaviour: Kestra 0.21 (P1), 0.23 to 1.3 (P2), later (P3)."""
+    strict: bool = False
+    """Refuse what runs here otherwise than on a server: Docker, worker groups, missing ids."""
+    grace_seconds: float = 2.0
+    """Between asking a process to end (TERM) and ending it (KILL)."""
+    background: Literal["wait", "kill", "keep"] = "wait"
+    """What happens to processes that outlive their command."""
+    requeue: bool = False
+    """Run again from the beginning what a dead kernel left."""
+    requeue_attempts: int = 3
+    head_lines: int = 1000
+    """Lines of each stream that a cell shows at most before its tail …"""
+    head_bytes: int = 256 * 1024
+    """… or bytes, whichever comes first."""
+    tail_lines: int = 200
+    """Last lines of each stream that a cell shows when it was cut."""
+    flushes_per_second: int = 20
+    stream_switches: int = 20
+    """Changes between stdout and stderr that a cell shows as they come; stderr is held from then on."""
+    log_cap_bytes: int = 256 * 1024 * 1024
+    """Bytes of one run's log kept on disk: its head and its tail."""
+    keep_days: float = 30.0
+    """Age at which a run may be pruned …"""
+    keep_bytes: int = 20 * 1024**3
+    """… and size of all runs above which the oldest are."""
+    mask: tuple[str, ...] = ()
+    """Values that must never be shown or stored."""
+    http: bool = False
+    """Whether expressions may open connections with `http()`."""
+    view: Literal["auto", "none", "takeover", "widget"] = "auto"
+    color: Literal["auto", "always", "never"] = "auto"
+    allowed_paths: tuple[str, ...] = ()
+    """Folders from which `file://` may read, besides the notebook's own."""
+    worker_groups: str = ""
+    """Address of the Dask scheduler that serves worker groups; empty: they run here."""
+    worker_root: str = "/tmp/kestra-magic"  # noqa: S108 - made 0700 by the attempt
+    """Where a Dask worker runs attempts."""
+
+
+_current = Settings()
+
+
+def current() -> Settings:
+    return _current
+
+
+def update(**changes: Any) -> Settings:
+    """Replace some settings for this process; return all.
+
+    Raises:
+        TypeError: there is no such setting.
+    """
+    global _current
+    _current = replace(_current, **changes)
+    return _current
