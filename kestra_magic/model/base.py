@@ -29,7 +29,7 @@ def yaml_name(field: str) -> str:
 
 def refused(said: str, kind: str = "kestra") -> PydanticCustomError:
     """Return the error to raise in a validator; *said* is the sentence a person reads."""
-    return PydanticCustomError(kind, "{said}", {"said": said})  # type: ignore[arg-type]
+    return PydanticCustomError(kind, "{said}", {"said": said})
 
 
 class Model(BaseModel):
@@ -43,7 +43,7 @@ class Model(BaseModel):
         frozen=True,
     )
 
-    def model_post_init(self, context: Any) -> None:
+    def model_post_init(self, _: Any) -> None:
         for field, value in self.__dict__.items():
             if isinstance(value, Property) and not value.name:
                 self.__dict__[field] = Property(value.raw, value.kind, yaml_name(field))

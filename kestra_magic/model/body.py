@@ -36,10 +36,10 @@ def read_body(source: Source, *, strict: bool, namespace: str, name: str) -> Bod
     if "extend" in value:
         del value["extend"]
         notices.append("`extend` belongs to kestra.io's own pages: dropped")
-    missing = [(key, text) for key, text in (("id", name or "flow"), ("namespace", namespace)) if value.get(key) is None]
+    missing = {key: text for key, text in (("id", name or "flow"), ("namespace", namespace)) if value.get(key) is None}
     if missing and strict:
-        raise SourceError(source, [Problem(document.line(()), f"{key}: must not be null") for key, _ in missing])
-    for key, text in missing:
+        raise SourceError(source, [Problem(document.line(()), f"{key}: must not be null") for key in missing])
+    for key, text in missing.items():
         value[key] = text
         notices.append(f"no `{key}`: `{text}` is used")
     return Body(Document(document.source, value, document.places), tuple(notices))

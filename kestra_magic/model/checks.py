@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kestra_magic.model.types import canonical
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["flow_problems", "written_tasks"]
 
 _LISTS = ("tasks", "then", "else", "defaults", "errors", "finally", "afterExecution")
-_SUBFLOWS = ("io.kestra.plugin.core.flow.Subflow", "io.kestra.core.tasks.flows.Flow", "io.kestra.core.tasks.flows.Subflow")
+_SUBFLOW = "io.kestra.plugin.core.flow.Subflow"
 
 
 def flow_problems(flow: dict[str, Any]) -> Iterator[tuple[Path, str]]:
@@ -24,7 +26,7 @@ def flow_problems(flow: dict[str, Any]) -> Iterator[tuple[Path, str]]:
             yield from _twice(word, (((key, n), item) for n, item in enumerate(items) if isinstance(item, dict)))
     for path, task in written_tasks(flow, ()):
         called = (task.get("namespace"), task.get("flowId"))
-        if task.get("type") in _SUBFLOWS and called == (flow.get("namespace"), flow.get("id")):
+        if canonical(str(task.get("type"))) == _SUBFLOW and called == (flow.get("namespace"), flow.get("id")):
             yield (*path, "flowId"), f"Recursive call to flow [{flow.get('namespace')}.{flow.get('id')}]"
 
 

@@ -1,4 +1,4 @@
-"""What a person gives for an input → a typed value, exactly as Java converts it (FlowInputOutput.java, §6.3 of the contract)."""
+"""What a person gives for an input → a typed value, exactly as Java converts it (Kestra's FlowInputOutput)."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def to_uri(value: Any) -> str:
 def to_array(value: Any) -> list[Any]:
     found = list(value) if isinstance(value, list | tuple) else to_json(value)
     if not isinstance(found, list):
-        raise ValueError(f"Expected a JSON list but received `{_short(to_text(value))}`")  # noqa: TRY004 - of a person
+        raise ValueError(f"Expected a JSON list but received `{_short(to_text(value))}`")
     return found
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from kestra_magic.model.base import Flag, Model, Seconds, Text, Whole, refused
 from kestra_magic.model.inputs import AnyInput
 from kestra_magic.model.property import Property, refusal
+from kestra_magic.model.source import Path
 from kestra_magic.model.tasks import AnyTask, InputFiles, NamespaceFiles, Task, Tasks
 
 __all__ = [
@@ -32,6 +33,12 @@ __all__ = [
     "Switch",
     "WorkingDirectory",
 ]
+
+
+_RUNNABLE = "Only runnable tasks are allowed as children of a WorkingDirectory task"
+_NO_GROUP = (
+    "Cannot set a Worker Group in any WorkingDirectory sub-tasks, it is only supported at the WorkingDirectory level"
+)
 
 
 class Flowable(Task):
@@ -156,10 +163,9 @@ class WorkingDirectory(Sequential):
     @field_validator("tasks")
     @classmethod
     def _runnable(cls, tasks: tuple[Task, ...]) -> tuple[Task, ...]:
-        flowable = "Only runnable tasks are allowed as children of a WorkingDirectory task"
-        group = "Cannot set a Worker Group in any WorkingDirectory sub-tasks, it is only supported at the WorkingDirectory level"
-        wrong = [((n,), flowable) for n, task in enumerate(tasks) if isinstance(task, Flowable)]
-        wrong += [((n, "workerGroup"), group) for n, task in enumerate(tasks) if task.worker_group is not None]
+        wrong: list[tuple[Path, str]]
+        wrong = [((n,), _RUNNABLE) for n, task in enumerate(tasks) if isinstance(task, Flowable)]
+        wrong += [((n, "workerGroup"), _NO_GROUP) for n, task in enumerate(tasks) if task.worker_group is not None]
         if wrong:
             raise refusal("WorkingDirectory", tasks, wrong)
         return tasks

@@ -13,14 +13,11 @@ if TYPE_CHECKING:
 
 __all__ = ["FOREIGN", "Header", "split_header"]
 
-FOREIGN = frozenset(
-    # Quarto's cell options
-    "label echo eval warning error message include output cache freeze layout panel column classes tags id-hash "
-    "fig-cap fig-alt tbl-cap lst-cap code-fold code-summary code-overflow code-line-numbers results "
-    # nbdev's directives
-    "export exporti exports export_and_show default_exp hide hide_input hide_output hide_line collapse "
-    "eval_false filter_stream exec_doc skip_showdoc skip_exec slow cuda dont_exec".split()
-)
+_QUARTO = "label echo eval warning error message include output cache freeze layout panel column classes tags results"
+_NBDEV = """export exporti exports export_and_show default_exp hide hide_input hide_output hide_line collapse eval_false
+filter_stream exec_doc skip_showdoc skip_exec slow cuda dont_exec"""
+FOREIGN = frozenset(_QUARTO.split()) | frozenset(_NBDEV.split())
+"""Keys that Quarto and nbdev read; with a prefix (``fig-cap``) they are Quarto's too."""
 _PREFIXES = ("fig-", "tbl-", "lst-", "code-", "layout-", "cell-", "html-")
 _DIRECTIVE = re.compile(r"(?P<name>[a-z_]+)(?:\s+[\w.]+)*\s*$")
 _LINE = re.compile(r"#\|(?P<yaml>.*)")

@@ -399,7 +399,9 @@ def resolve_inputs(
 class _Resolver:
     """Each input once, what it depends on first."""
 
-    def __init__(self, declared: dict[str, Input], given: Mapping[str, Any], render: RenderInput, upload: Upload) -> None:
+    def __init__(
+        self, declared: dict[str, Input], given: Mapping[str, Any], render: RenderInput, upload: Upload
+    ) -> None:
         self.declared = declared
         self.problems: list[str] = []
         self._given = given
@@ -422,7 +424,8 @@ class _Resolver:
         needs = declared.depends_on
         if needs is None:
             return True
-        if not all([self.resolve(name) for name in needs.inputs if name in self.declared]):
+        enabled = [self.resolve(name) for name in needs.inputs if name in self.declared]  # all, also after a False
+        if not all(enabled):
             return False
         if needs.condition is None:
             return True
@@ -476,8 +479,9 @@ class _Resolver:
         if not isinstance(found, list):
             kind = "<null>" if found is None else type(found).__name__
             said = f"Invalid expression result. Expected a list of strings, but received {kind}"
-            raise ValueError(said)  # noqa: TRY004 - the person's value, not our type
-        return declared.model_copy(update={"values": tuple(map(conversions.to_text, (i for i in found if i is not None)))})
+            raise ValueError(said)
+        values = tuple(conversions.to_text(item) for item in found if item is not None)
+        return declared.model_copy(update={"values": values})
 
     def _refuse(self, declared: Input, cause: str) -> None:
         self.problems.append(f"Invalid value for input `{declared.id}`. Cause: {cause}")

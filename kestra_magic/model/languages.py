@@ -1,4 +1,4 @@
-"""The 16 script languages of Kestra: one row each (plugin-scripts, ``plugin-script-<lang>/…/{Script,Commands}.java``)."""
+"""The 16 script languages of Kestra, one row each (plugin-scripts, ``plugin-script-<lang>``: Script and Commands)."""
 
 from __future__ import annotations
 

@@ -63,16 +63,11 @@ def load_flow(source: Source, *, strict: bool = False, namespace: str = "company
 
 
 def load_task(
-    properties: Mapping[str, Any],
-    *,
-    source: Source,
-    document: Document | None = None,
-    origins: Mapping[Path, str] | None = None,
+    properties: Mapping[str, Any], document: Document, *, origins: Mapping[Path, str] | None = None
 ) -> LoadedTask:
     """Validate the *properties* of one task: ``id``, ``type``, ``script`` or ``commands``, and the rest.
 
     Args:
-        source: the cell; problems are told of it.
         document: the `#|` lines that properties came from: a problem names the line where its property stands.
         origins: the option a value came from instead: ``{("outputFiles",): "-o"}``.
 
@@ -82,14 +77,14 @@ def load_task(
     value = dict(properties)
     if isinstance(value.get("timeout"), str):
         value["timeout"] = _timeout(value["timeout"])
-    written = Document(source if document is None else document.source, value, document.places if document else {})
+    written = Document(document.source, value, document.places)
     model = model_of(value["type"]) if isinstance(value.get("type"), str) else None
     if model is None:
-        raise SourceError(source, [located(written, ("type",), why_unknown(str(value.get("type"))), origins)])
+        raise SourceError(document.source, [located(written, ("type",), why_unknown(str(value.get("type"))), origins)])
     try:
         task = model.model_validate(value)
     except ValidationError as error:
-        raise SourceError(source, problems_of(error, written, model, origins)) from None
+        raise SourceError(document.source, problems_of(error, written, model, origins)) from None
     return LoadedTask(task, written)
 
 

@@ -93,7 +93,7 @@ class Property(Generic[T]):
 
 
 def kind_of(annotation: Any) -> Any:
-    """Return the T of ``Property[T]`` in *annotation* (which may be ``Property[T] | None``); None when it holds none."""
+    """Return the T of ``Property[T]`` in *annotation* (which may be optional); None when it holds none."""
     if get_origin(annotation) is Property:
         return get_args(annotation)[0]
     if get_origin(annotation) in (Union, UnionType):
@@ -131,20 +131,22 @@ def _problems(value: Any, kind: Any) -> Iterator[tuple[tuple[str | int, ...], st
 
 
 def _items(value: Any, kind: Any, shape: type) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    written = _json(value) if isinstance(value, str) else value
+    written: Any = _json(value) if isinstance(value, str) else value
     if not isinstance(written, shape):
         must = "a list: begin each of its lines with `- `" if shape is list else "a map of names to values"
         yield (), f"must be {must}; it is {_shape(value)}"
         return
     item = get_args(kind)[-1] if get_args(kind) else Any
-    for where, part in enumerate(written) if isinstance(written, list) else written.items():
+    parts: Iterable[tuple[str | int, Any]] = written.items() if isinstance(written, dict) else enumerate(written)
+    for where, part in parts:
         if item is str and isinstance(part, dict | list):
             yield (where,), f"must be a text, but is {_shape(part)}"
 
 
 def _shape(value: Any) -> str:
-    names = {dict: "a map", list: "a list", str: f"the text `{value}`"}
-    return names.get(type(value), f"`{as_text(value) if not isinstance(value, dict | list) else value}`")
+    if isinstance(value, dict | list):
+        return "a map" if isinstance(value, dict) else "a list"
+    return f"the text `{value}`" if isinstance(value, str) else f"`{as_text(value)}`"
 
 
 def _json(text: str) -> Any:
@@ -173,14 +175,14 @@ def _list(raw: Any, render: Render) -> list[Any]:
     """Kestra 1.x: a lone ``{{ … }}`` is rendered whole and read as JSON; else each item is rendered on its own."""
     if isinstance(raw, str):
         if raw.strip().startswith("{{") and raw.strip().endswith("}}"):
-            return _parsed(render(raw), list)
+            return cast("list[Any]", _parsed(render(raw), list))
         raw = _parsed(raw, list) if isinstance(_json(raw), list) else _parsed(render(raw), list)
     return [_rendered(item, render) for item in raw]
 
 
 def _map(raw: Any, render: Render) -> dict[str, Any]:
     if isinstance(raw, str):
-        return _parsed(render(raw), dict)
+        return cast("dict[str, Any]", _parsed(render(raw), dict))
     return cast("dict[str, Any]", _rendered(raw, render))
 
 
@@ -188,7 +190,7 @@ def _parsed(text: str, shape: type) -> Any:
     value = _json(text)
     if not isinstance(value, shape):
         word = "list" if shape is list else "map"
-        raise ValueError(f"the expression must give a JSON {word}, but gave `{text}`")  # noqa: TRY004 - a value, not a type
+        raise ValueError(f"the expression must give a JSON {word}, but gave `{text}`")
     return value
 
 

@@ -60,7 +60,7 @@ def _readable(char: str) -> bool:
     code = ord(char)
     if code < 0x20:
         return char in "\t\r"
-    return code < 0x7F or code == 0x85 or 0xA0 <= code < 0xD800 or (0xE000 <= code and code not in {0xFFFE, 0xFFFF})
+    return code < 0x7F or code == 0x85 or 0xA0 <= code < 0xD800 or (code >= 0xE000 and code not in {0xFFFE, 0xFFFF})
 
 
 class _Builder:
@@ -190,8 +190,9 @@ def _problem(source: Source, error: yaml.YAMLError) -> Problem:
     """Translate what the parser says: the line where the cause stands, and how to write it."""
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return Problem(source.first_line, f"is no YAML: {error}")
-    begun = error.context_mark if error.context in _BEGUN else None
-    number = min((begun or error.problem_mark).line, source.text.rstrip("\n").count("\n"))
+    begun: Any = error.context_mark if error.context in _BEGUN else None
+    mark: Any = begun or error.problem_mark
+    number = min(int(mark.line), source.text.rstrip("\n").count("\n"))
     said = error.problem or "is no YAML"
     if error.note != "ours":
         said = traps.explain(source.text, number, said, error.context or "")

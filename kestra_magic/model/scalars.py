@@ -36,7 +36,7 @@ class WrittenFloat(float):
 def plain(text: str) -> Scalar:
     """Return what the unquoted *text* means.
 
-    Only true and false are booleans (``yes``, ``on`` are texts), dates stay texts, ``1e3`` is a text: Jackson's YAMLParser.
+    As Jackson's YAMLParser: only true and false are booleans, ``yes``, ``on``, dates and ``1e3`` are texts.
     """
     if text in _NULLS:
         return None

@@ -68,7 +68,7 @@ def _source_error(source: Source, problems: tuple[Problem, ...], repaired: str) 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a value stands, in lines of the text counted from 0: its key (or item), its first and last line, its style."""
+    """Where a value stands, in lines of the text from 0: its key (or item), its own first and last, its style."""
 
     key: int
     first: int

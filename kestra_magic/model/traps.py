@@ -70,4 +70,5 @@ def cut_comment(written: str, value: str) -> str:
     match = _LEAD.match(written)
     if match is None or " #" not in match["text"]:
         return ""
-    return f"` #` begins a comment and cuts the text off: quote it: `{match['lead'].lstrip()}{quote(match['text'].strip())}`"
+    quoted = match["lead"].lstrip() + quote(match["text"].strip())
+    return f"` #` begins a comment and cuts the text off: quote it: `{quoted}`"

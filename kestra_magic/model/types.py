@@ -22,12 +22,10 @@ _OWN_SCRIPTS = {
     ("jbang", "Script"): "JbangScript",
     ("jbang", "Commands"): "JbangCommands",
 }
+_FLOW = """AllowFailure Dag EachParallel EachSequential ForEach If Loop LoopUntil Parallel Pause Sequential Sleep
+Subflow Switch WorkingDirectory"""
 _FAMILIES = {
-    "flow": (
-        "flowables",
-        "AllowFailure Dag EachParallel EachSequential ForEach If Loop LoopUntil Parallel Pause Sequential Sleep "
-        "Subflow Switch WorkingDirectory",
-    ),
+    "flow": ("flowables", _FLOW),
     "log": ("core", "Log"),
     "debug": ("core", "Echo Return"),
     "execution": ("core", "Assert Fail Labels"),
@@ -55,17 +53,12 @@ _ALIASES = {
     "storage.LocalFile": "storage.LocalFiles",
 }
 
-_ON_A_SERVER = {
-    _CORE + name
-    for name in (
-        "dashboard execution.Count execution.Delete execution.Exit execution.PurgeExecutions execution.Query "
-        "execution.Resume execution.SetVariables execution.UnsetVariables flow.ForEachItem flow.Template "
-        "flow.Webhook kv.GetKeys kv.PurgeKV kv.Version log.Fetch log.PurgeLogs metric.Publish namespace.DeleteFiles "
-        "namespace.DownloadFiles namespace.PurgeFiles namespace.UploadFiles namespace.Version purge.Purge state.Delete "
-        "state.Get state.Set storage.DeduplicateItems storage.FilterItems storage.Reverse templating.TemplatedTask "
-        "trigger.Toggle http.SseRequest"
-    ).split()
-}
+_OF_A_SERVER = """execution.Count execution.Delete execution.Exit execution.PurgeExecutions execution.Query
+execution.Resume execution.SetVariables execution.UnsetVariables flow.ForEachItem flow.Template http.SseRequest
+kv.GetKeys kv.PurgeKV kv.Version log.Fetch log.PurgeLogs metric.Publish namespace.DeleteFiles namespace.DownloadFiles
+namespace.PurgeFiles namespace.UploadFiles namespace.Version purge.Purge state.Delete state.Get state.Set
+storage.DeduplicateItems storage.FilterItems storage.Reverse templating.TemplatedTask trigger.Toggle"""
+_ON_A_SERVER = {_CORE + name for name in _OF_A_SERVER.split()}
 _JVM = re.compile(r"io\.kestra\.plugin\.scripts\.(?:nashorn|jython|groovy)\.(?:Eval|FileTransform)")
 _JAVA_NAME = re.compile(r"(?:[A-Za-z_$][\w$]*\.)+[A-Za-z_$][\w$]*")
 
