@@ -1,0 +1,81 @@
+// One run, alive: the strip, and tabs below it.
+function render({ model, el }) {
+  el.classList.add("kestra-console");
+  el.setAttribute("role", "region");
+  const ask = questions(model);
+  const heard = h("div", { class: "kc-said", role: "status" });
+  let silence;
+  const say = (text) => {
+    setText(heard, text);
+    clearTimeout(silence);
+    silence = setTimeout(() => setText(heard, ""), 6000);
+  };
+  const parts = { model, ask, say, save: (what) => download({ model, ask, say }, what) };
+  const body = h("div", { class: "kc-body" });
+  const header = headerView({ ...parts, fold: (open) => (body.hidden = !open) });
+  const views = [
+    ["Log", logView(parts), ({ lines }) => lines],
+  ];
+  const tabs = tabbed(body, views, model);
+  el.append(header.element, body, heard);
+
+  let phase = model.get("state").phase;
+  const changed = () => {
+    const now = model.get("state");
+    el.setAttribute("aria-label", `Run ${now.name}`);
+    tabs.count(now);
+    if (now.phase !== phase && now.ended) say(`${now.name}: ${now.phase.toLowerCase()}${now.exit ? `, exit code ${now.exit}` : ""}`);
+    phase = now.phase;
+  };
+  model.on("change:state", changed);
+  changed();
+  return () => {
+    clearTimeout(silence);
+    model.off("change:state", changed);
+    header.close();
+    views.forEach(([, view]) => view.close());
+    ask.close();
+  };
+}
+
+let tabNumber = 0;
+function tabbed(body, views, model) {
+  const name = `kc-${++tabNumber}`;
+  const panels = views.map(([, view], index) =>
+    h("div", { class: "kc-panel", role: "tabpanel", id: `${name}-panel-${index}-${model.get("run_id")}`, hidden: true }, view.element));
+  const tabs = views.map(([title], index) =>
+    h("button", { type: "button", class: "kc-tab", role: "tab", id: `${panels[index].id}-tab`, "aria-controls": panels[index].id, onclick: () => show(index) },
+      title, h("span", { class: "kc-tab-count" })));
+  panels.forEach((panel, index) => panel.setAttribute("aria-labelledby", tabs[index].id));
+  let current = -1;
+  function show(index) {
+    if (index === current) return;
+    current = index;
+    tabs.forEach((tab, at) => {
+      tab.setAttribute("aria-selected", String(at === index));
+      tab.tabIndex = at === index ? 0 : -1;
+      panels[at].hidden = at !== index;
+    });
+    views[index][1].shown?.();
+  }
+  const list = h("div", { class: "kc-tabs", role: "tablist", "aria-label": "What to see of the run" }, tabs);
+  list.addEventListener("keydown", (event) => {
+    const to = arrows(event, tabs, current);
+    if (to >= 0) show(to), tabs[to].focus();
+  });
+  body.append(list, ...panels);
+  show(0);
+  return {
+    show,
+    count(state) {
+      views.forEach(([, , count], index) => {
+        const amount = count?.(state);
+        setText(tabs[index].lastChild, amount ? amount.toLocaleString("en") : "");
+      });
+    },
+  };
+}
+
+const initialize = ({ model }) => takeOver(model, (el) => render({ model, el }));
+
+export default { initialize, render };
