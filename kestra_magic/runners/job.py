@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from kestra_magic.process.events import Event
+    from kestra_magic.process.events import Event, Reason
 
-__all__ = ["Background", "Engine", "Job", "Placed", "Runner", "Running"]
+__all__ = ["Background", "Engine", "Found", "Job", "Placed", "Runner", "Running"]
 
 Background = Literal["wait", "kill", "keep"]
 
@@ -21,9 +21,10 @@ class Placed:
     """One input file: *name* below the root, and its bytes or the file that holds them."""
 
     name: str
-    content: bytes = b""
+    content: bytes | None = None
     source: str = ""
-    mode: int = 0o644
+    in_logs: bool = False
+    """Below the log folder instead: a script of a run whose root is the notebook's own folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,19 +34,23 @@ class Job:
     Attributes:
         name: the task's id; *task_run* and *attempt* say whose events they are.
         argv: the command; env is added to the runner's own environment.
+        env: added to the runner's own environment; None takes a name away.
         root: the working directory. No other absolute path is in the job.
-        log_dir: where the runner writes ``run.log`` on this machine.
-        inputs: placed below root before the start.
-        outputs: Java globs collected at the end; *output_dir* is collected whole.
-        timeout, grace: seconds; mask: strings that must never be seen.
+        here: root is the notebook's own folder: nothing in it is moved or removed.
+        log_dir: where ``run.log`` is written on this machine.
+        inputs: placed below root before the start, and *folders* made there.
+        outputs: Java globs collected at the end; the folder *output_dir* is collected whole.
+        timeout, grace: seconds.
+        mask: strings that must never be seen.
     """
 
     name: str
     task_run: str
     attempt: int = 1
     argv: tuple[str, ...]
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str | None] = field(default_factory=dict)
     root: str
+    here: bool = False
     log_dir: str
     inputs: tuple[Placed, ...] = ()
     folders: tuple[str, ...] = ()
@@ -61,12 +66,22 @@ class Job:
     worker_group: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an attempt left: files by name, and a sentence for each pattern that matched none."""
+
+    files: Mapping[str, Path]
+    misses: tuple[str, ...] = ()
+
+
 class Running(Protocol):
-    """A run that lives: its events to the end, and a way to end it."""
+    """A job that runs: its events to the end, a way to end it, and what it left."""
 
     def events(self) -> Iterator[Event]: ...
 
-    def stop(self, *, grace: float | None = None, reason: str = "stop") -> None: ...
+    def stop(self, *, grace: float | None = None, reason: Reason = "stop") -> None: ...
+
+    def collect(self) -> Found: ...
 
 
 class Runner(Protocol):

@@ -1,0 +1,61 @@
+# Two commands on a fresh machine: `make demo`, `make test`. `make lab` opens the tour in JupyterLab.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: demo test lab bench check clean
+.DEFAULT_GOAL := demo
+
+demo: $(VENV)/.installed
+	@$(BIN)/python -m kestra_magic demo
+
+test: $(VENV)/.installed-test check
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not server"
+	@$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg notebooks -p no:cacheprovider
+
+check: $(VENV)/.installed-test
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+lab: $(VENV)/.installed-lab
+	@$(BIN)/jupyter lab notebooks/quickstart.ipynb
+
+bench: $(VENV)/.installed-test
+	@$(BIN)/python -m benchmarks
+
+# The folder may have been copied from elsewhere: its .venv then points to the old place and is made anew.
+$(VENV)/.made:
+	@if [ -z "$(PYTHON)" ]; then echo "Python 3.11 or newer is missing: apt install python3"; exit 1; fi
+	@$(PYTHON) -c "import venv, ensurepip" 2>/dev/null || { echo "Python's venv is missing: apt install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV)
+	@pwd > $@
+
+.PHONY: moved
+moved:
+	@[ "$$(cat $(VENV)/.made 2>/dev/null)" = "$$(pwd)" ] || rm -rf $(VENV)
+	@[ -e $(VENV)/.made ] || $(MAKE) --no-print-directory $(VENV)/.made
+
+define install
+	@echo "installing into $(VENV) …"
+	@$(BIN)/python -m pip install -q --upgrade "pip>=25.1"
+	@$(BIN)/python -m pip install -q -e $(1)
+	@touch $@
+endef
+
+$(VENV)/.installed: pyproject.toml | moved
+	$(call install,"." --group demo)
+
+$(VENV)/.installed-test: pyproject.toml | moved
+	$(call install,".[dask$(comma)gpu$(comma)jq$(comma)kestra$(comma)keyring]" --group test --group lab)
+	@touch $(VENV)/.installed
+
+$(VENV)/.installed-lab: pyproject.toml | moved
+	$(call install,"." --group lab)
+	@touch $(VENV)/.installed
+
+comma := ,
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .artefacts

@@ -1,0 +1,74 @@
+"""Kestra's Process task runner in a notebook cell.
+
+The front door: `%load_ext kestra_magic` in a notebook, `run`, `run_flow` and `render` in Python. Each name is found in its
+room when it is asked for, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from kestra_magic.errors import KestraMagicError
+    from kestra_magic.runs.api import open, render, run, run_flow  # noqa: A004
+    from kestra_magic.runs.progress import State
+    from kestra_magic.runs.run import Run, TaskException
+    from kestra_magic.workspace.outputs import OutputFile, OutputFiles
+
+__all__ = [
+    "KestraMagicError",
+    "OutputFile",
+    "OutputFiles",
+    "Run",
+    "State",
+    "TaskException",
+    "__version__",
+    "load_ipython_extension",
+    "open",
+    "render",
+    "run",
+    "run_flow",
+    "unload_ipython_extension",
+]
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "KestraMagicError": "kestra_magic.errors",
+    "OutputFile": "kestra_magic.workspace.outputs",
+    "OutputFiles": "kestra_magic.workspace.outputs",
+    "Run": "kestra_magic.runs.run",
+    "State": "kestra_magic.runs.progress",
+    "TaskException": "kestra_magic.runs.run",
+    "open": "kestra_magic.runs.api",
+    "render": "kestra_magic.runs.api",
+    "run": "kestra_magic.runs.api",
+    "run_flow": "kestra_magic.runs.api",
+}
+
+
+def load_ipython_extension(ip: InteractiveShell) -> None:
+    """`%load_ext kestra_magic`."""
+    from kestra_magic.magics.kestra import load
+
+    load(ip)
+
+
+def unload_ipython_extension(ip: InteractiveShell) -> None:
+    """`%unload_ext kestra_magic`."""
+    from kestra_magic.magics.kestra import unload
+
+    unload(ip)
+
+
+def __getattr__(name: str) -> Any:
+    if home := _HOMES.get(name):
+        return getattr(import_module(home), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,62 @@
+"""Names: which variable a run becomes, and what may be overwritten."""
+
+from __future__ import annotations
+
+import keyword
+from typing import TYPE_CHECKING, Any
+
+from kestra_magic.errors import KestraMagicError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, MutableMapping
+
+    from kestra_magic.runs.run import Run
+
+__all__ = ["Names", "bind", "bind_files", "variable"]
+
+Names = "MutableMapping[str, Any]"
+
+
+def variable(name: str) -> str:
+    """Return the variable that a task id becomes: `-` is turned to `_`.
+
+    Raises:
+        KestraMagicError: that is no name a variable can have.
+    """
+    made = name.replace("-", "_")
+    if not made.isidentifier() or keyword.iskeyword(made):
+        raise KestraMagicError(f"`{name}` cannot be a variable: use letters, digits, `-` and `_`, a letter first")
+    return made
+
+
+def bind(name: str, run: Run, names: MutableMapping[str, Any]) -> None:
+    """Bind *run* to its variable.
+
+    Raises:
+        KestraMagicError: the variable holds something other than a run.
+    """
+    made = variable(name)
+    if made in names and type(names[made]) is not type(run):
+        kind = type(names[made]).__name__
+        raise KestraMagicError(f"the variable `{made}` holds a {kind}, not a run: give the cell another NAME, or `del {made}`")
+    names[made] = run
+
+
+def bind_files(specs: Iterable[str], run: Run, names: MutableMapping[str, Any]) -> None:
+    """Load output files into variables: ``-b VAR=FILE``.
+
+    Raises:
+        KestraMagicError: there is no such file, or it cannot be read as what its suffix says.
+    """
+    for spec in specs:
+        name, given, file = spec.partition("=")
+        if not given or not file:
+            raise KestraMagicError(f"`-b {spec}` names no file: write `-b VAR=FILE`")
+        if file in run.files:
+            names[variable(name)] = run.files[file].load()
+        elif run.ok:
+            raise KestraMagicError(f"`-b {spec}`: {run.name} made no file `{file}`{_made(run)}")
+
+
+def _made(run: Run) -> str:
+    return f"; it made: {', '.join(run.files)}" if run.files else ""

@@ -1,0 +1,68 @@
+"""A cell, from what was typed to a bound result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kestra_magic.magics.arguments import parse
+from kestra_magic.magics.binding import bind, bind_files
+from kestra_magic.magics.options import FLOW, PROCESS
+from kestra_magic.model.source import Source
+from kestra_magic.runs.request import Request
+from kestra_magic.runs.session import notebook_folder, session
+from kestra_magic.show.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from kestra_magic.runs.run import Run
+
+__all__ = ["names_of", "run_flow", "run_process"]
+
+
+def run_process(shell: InteractiveShell, line: str, cell: str) -> None:
+    """`%%kestra_process`."""
+    name, options = parse("%%kestra_process", PROCESS, line)
+    here = notebook_folder(shell.user_ns)
+    session().beside = here
+    request = Request(
+        source=Source(cell, first_line=2), name=name or "_run", options=options, notebook=names_of(shell), beside=here
+    )
+    run = session().cell(request)
+    _carry(shell, run, run.context.options)
+
+
+def run_flow(shell: InteractiveShell, line: str, cell: str) -> None:
+    """`%%kestra_flow`."""
+    name, options = parse("%%kestra_flow", FLOW, line)
+    here = notebook_folder(shell.user_ns)
+    session().beside = here
+    run = session().flow(Source(cell, first_line=2), options, name=name or "", beside=here, notebook=names_of(shell))
+    _carry(shell, run, options)
+
+
+def _carry(shell: InteractiveShell, run: Run, options: Mapping[str, Any]) -> None:
+    """Show the run to its end; bind it on success, failure and kill; then raise if it did not end well."""
+    names = shell.user_ns
+    bind(run.name, run, names)
+    view = View(shell, run)
+    view.header()
+    try:
+        run.follow(view.show, start=True)
+    finally:
+        view.result()
+    bind_files(options.get("bind", []), run, names)
+    if not options.get("no-raise"):
+        run.check()
+
+
+def names_of(shell: InteractiveShell) -> dict[str, object]:
+    """The notebook's own names: without IPython's, and without what begins with an underscore."""
+    hidden = getattr(shell, "user_ns_hidden", {})
+    return {
+        name: value
+        for name, value in shell.user_ns.items()
+        if not name.startswith("_") and (name not in hidden or hidden[name] is not value)
+    }

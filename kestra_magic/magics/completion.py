@@ -1,0 +1,91 @@
+"""Tab in a cell magic: options on its line, properties and enumerations in its `#|` lines."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.completer import SimpleCompletion, context_matcher
+
+from kestra_magic.magics.help import VERBS
+from kestra_magic.magics.options import FLOW, PROCESS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from IPython.core.completer import CompletionContext
+
+__all__ = ["complete", "install", "uninstall"]
+
+OPTIONS = {"%%kestra_process": PROCESS, "%%kestra_flow": FLOW}
+_KEY = re.compile(r"(?:#\|\s*)?(?P<key>[\w-]*)$")
+_VALUE = re.compile(r"(?:#\|\s*)?(?P<key>[\w-]+):\s*(?P<value>[\w-]*)$")
+
+
+def complete(text: str, line: int) -> list[str]:
+    """Return what may stand where the cursor is: at the end of *text*'s line number *line* (from 0)."""
+    lines = text.split("\n")
+    first, current = lines[0], lines[line]
+    magic = first.split(maxsplit=1)[0] if first.strip() else ""
+    if magic == "%kestra":
+        return [verb for verb in VERBS if verb.startswith(current.split()[-1])] if current != "%kestra" else []
+    if magic not in OPTIONS:
+        return []
+    if line == 0:
+        return _options(magic, current)
+    return _properties(magic, first, current)
+
+
+def _options(magic: str, current: str) -> list[str]:
+    words = re.split(r"\s+", current)
+    last, before = words[-1], words[-2] if len(words) > 1 else ""
+    if before in ("-l", "--lang"):
+        return _starting(last, _langs())
+    if last.startswith("-"):
+        return _starting(last, (flag for option in OPTIONS[magic] for flag in option.flags if flag.startswith("--")))
+    return []
+
+
+def _properties(magic: str, first: str, current: str) -> list[str]:
+    from kestra_magic.model.load import enumerations, known_types, property_names
+
+    kind = _type_of(first)
+    if magic == "%%kestra_process" and not current.lstrip().startswith("#|"):
+        return []
+    if value := _VALUE.search(current):
+        known = known_types() if value["key"] == "type" else enumerations(kind, value["key"])
+        return _starting(value["value"], map(str, known))
+    key = _KEY.search(current)
+    return [f"{name}:" for name in _starting(key["key"] if key else "", property_names(kind))]
+
+
+def _type_of(first: str) -> str:
+    asked = re.search(r"(?:-l|--lang)[ =](\w+)", first)
+    lang = asked[1] if asked and asked[1] not in ("bash", "zsh") else "shell"
+    return f"io.kestra.plugin.scripts.{lang}.Script"
+
+
+def _langs() -> Iterable[str]:
+    from kestra_magic.runs.request import LANGS
+
+    return LANGS
+
+
+def _starting(prefix: str, words: Iterable[str]) -> list[str]:
+    return sorted(word for word in words if word.startswith(prefix))
+
+
+@context_matcher(identifier="kestra_magic")  # type: ignore[misc,untyped-decorator]
+def matcher(context: CompletionContext) -> Any:
+    found = complete(context.full_text, context.cursor_line) if "kestra" in context.full_text[:32] else []
+    return {"completions": [SimpleCompletion(word, type="keyword") for word in found], "suppress": bool(found)}
+
+
+def install(shell: Any) -> None:
+    if getattr(shell, "Completer", None) is not None:
+        shell.Completer.custom_matchers.append(matcher)
+
+
+def uninstall(shell: Any) -> None:
+    if getattr(shell, "Completer", None) is not None and matcher in shell.Completer.custom_matchers:
+        shell.Completer.custom_matchers.remove(matcher)

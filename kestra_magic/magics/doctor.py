@@ -1,0 +1,73 @@
+"""What this machine offers: found by looking, not guessed."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+from kestra_magic.model.languages import LANGUAGES
+
+__all__ = ["report"]
+
+PACKAGES = ("ipython", "ipykernel", "ipywidgets", "anywidget", "jinja2", "pydantic", "psutil")
+EXTRAS = {"pandas": "tables", "pyarrow": "Parquet", "distributed": "[dask]", "pynvml": "[gpu]", "jq": "[jq]", "keyring": "keyring"}
+FRONT_ENDS = {"jupyterlab": "JupyterLab", "notebook": "Notebook"}
+SHELLS = ("sh", "bash", "zsh", "pwsh")
+
+
+def report() -> str:
+    """Return a table of what was found."""
+    sections = {
+        "Python": [(f"Python {platform.python_version()}", sys.executable), *_packages(PACKAGES)],
+        "Extras": _packages(EXTRAS),
+        "Front ends": [*_packages(FRONT_ENDS), ("kernels", ", ".join(_kernels()) or "none is registered")],
+        "Shells": [(shell, shutil.which(shell) or "not found") for shell in SHELLS],
+        "Languages": [_language(name) for name in LANGUAGES if name != "shell"],
+        "Supervision": _supervision(),
+    }
+    return "\n\n".join(f"{title}\n{_rows(rows)}" for title, rows in sections.items())
+
+
+def _rows(rows: list[tuple[str, str]]) -> str:
+    return "\n".join(f"  {left:<22} {right}" for left, right in rows)
+
+
+def _packages(names: object) -> list[tuple[str, str]]:
+    return [(str(name), _version(str(name))) for name in names]  # type: ignore[attr-defined]
+
+
+def _version(name: str) -> str:
+    try:
+        return version({"pynvml": "nvidia-ml-py"}.get(name, name))
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _language(name: str) -> tuple[str, str]:
+    program = {"powershell": "pwsh"}.get(name) or LANGUAGES[name].program[0]
+    return name, shutil.which(program) or f"`{program}` is not found"
+
+
+def _kernels() -> list[str]:
+    """Ask jupyter_client, which every kernel brings."""
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    return sorted(KernelSpecManager().find_kernel_specs())
+
+
+def _supervision() -> list[tuple[str, str]]:
+    from kestra_magic.process.posix import capabilities
+
+    return [*capabilities().items(), ("echo hi", _echo())]
+
+
+def _echo() -> str:
+    """Try what matters: does /bin/sh run at all?"""
+    try:
+        done = subprocess.run(["/bin/sh", "-c", "echo hi"], capture_output=True, timeout=10, check=True)  # noqa: S603
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"fails: {error}"
+    return f"prints {done.stdout.decode().strip()!r}"

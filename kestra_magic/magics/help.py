@@ -1,0 +1,70 @@
+"""What `%%kestra_process?` says: made from the table of options, so that it cannot be out of date."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kestra_magic.magics.options import FLOW, PROCESS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kestra_magic.magics.options import Option
+
+__all__ = ["VERBS", "flow_help", "kestra_help", "process_help", "table"]
+
+VERBS = {
+    "help": "this text",
+    "doctor": "what this machine offers: Python, kernels, shells, interpreters, supervision",
+}
+
+PROCESS_HELP = """Run this cell as Kestra's Process task: its text is the script, `#|` lines at its top are task properties.
+
+    %%kestra_process train -l python -f data.csv -i lr -t 10m
+    #| outputFiles: ["*.pt"]
+    #| env: {{SEED: "7"}}
+    print("learning rate", {{{{ inputs.lr }}}})
+
+The run is bound to NAME (`-` becomes `_`), also when it failed or was stopped:
+`train.files["model.pt"]`, `train.vars`, `train.metrics`, `train.log`, `train.exit_code`.
+Later cells read `{{{{ outputs.train.vars.x }}}}` and `{{{{ outputs.train.outputFiles['model.pt'] }}}}`.
+
+{options}
+"""
+
+FLOW_HELP = """Run the flow in this cell: Kestra's YAML as it stands on kestra.io, without a server.
+
+    %%kestra_flow -i file=data.csv
+    id: copy
+    namespace: company.team
+    inputs:
+      - {{id: file, type: FILE}}
+    tasks:
+      - id: shell
+        type: io.kestra.plugin.scripts.shell.Commands
+        inputFiles: {{data.txt: "{{{{ inputs.file }}}}"}}
+        commands: ["wc -l data.txt"]
+
+The execution is bound to NAME, or to the flow's id: `copy.outputs["shell"]`, `copy.files`, `copy.tasks`.
+
+{options}
+"""
+
+
+def process_help() -> str:
+    return PROCESS_HELP.format(options=table(PROCESS))
+
+
+def flow_help() -> str:
+    return FLOW_HELP.format(options=table(FLOW))
+
+
+def kestra_help() -> str:
+    rows = "\n".join(f"  %kestra {verb:<14} {text}" for verb, text in VERBS.items())
+    return f"What runs now, and:\n\n{rows}\n"
+
+
+def table(options: Iterable[Option]) -> str:
+    rows = [(", ".join(reversed(option.flags)) + f" {option.metavar}".rstrip(), option.help) for option in options]
+    wide = max(len(left) for left, _ in rows)
+    return "\n".join(f"  {left:<{wide}}  {right}" for left, right in rows)

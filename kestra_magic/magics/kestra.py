@@ -1,0 +1,89 @@
+"""What a person types. It translates, and nothing else; it imports IPython and the standard library only."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.magic import Magics, cell_magic, line_cell_magic, magics_class, no_var_expand
+from traitlets import Any as AnyTrait
+
+from kestra_magic import settings
+from kestra_magic.magics.help import flow_help, kestra_help, process_help
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ["KestraMagics", "load", "unload"]
+
+
+def _settings_traits() -> dict[str, AnyTrait]:
+    """Every setting is a trait: `%config KestraMagics` lists and changes them."""
+    default = settings.Settings()
+    return {f.name: AnyTrait(getattr(default, f.name)).tag(config=True) for f in fields(settings.Settings)}
+
+
+Configured = type(Magics)("Configured", (Magics,), {"__module__": __name__, **_settings_traits()})
+
+
+@magics_class
+class KestraMagics(Configured):  # type: ignore[misc,valid-type]
+    """Kestra's tasks in notebook cells."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)
+        self.observe(self._changed, [f.name for f in fields(settings.Settings)])
+        settings.update(**{f.name: getattr(self, f.name) for f in fields(settings.Settings)})
+
+    def _changed(self, change: Any) -> None:
+        settings.update(**{change["name"]: change["new"]})
+
+    @no_var_expand
+    @cell_magic
+    def kestra_process(self, line: str, cell: str) -> None:
+        from kestra_magic.magics.cell import run_process
+
+        run_process(self.shell, line, cell)
+
+    @no_var_expand
+    @cell_magic
+    def kestra_flow(self, line: str, cell: str) -> None:
+        from kestra_magic.magics.cell import run_flow
+
+        run_flow(self.shell, line, cell)
+
+    @no_var_expand
+    @line_cell_magic
+    def kestra(self, line: str, cell: str | None = None) -> Any:
+        from kestra_magic.magics.verbs import verb
+
+        return verb(self.shell, line, cell)
+
+    kestra_process.__doc__ = process_help()
+    kestra_flow.__doc__ = flow_help()
+    kestra.__doc__ = kestra_help()
+
+
+MAGICS = (("cell", "kestra_process"), ("cell", "kestra_flow"), ("line", "kestra"), ("cell", "kestra"))
+
+
+def load(shell: InteractiveShell) -> None:
+    """Register the magics and Tab completion, and start the warden: nothing heavy is imported."""
+    from kestra_magic.magics import completion
+    from kestra_magic.process import supervise
+
+    magics = KestraMagics(shell)
+    shell.register_magics(magics)
+    shell.configurables.append(magics)
+    completion.install(shell)
+    supervise.warm()
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take back what `load` did; runs that live go on until the kernel ends."""
+    from kestra_magic.magics import completion
+
+    for kind, name in MAGICS:
+        shell.magics_manager.magics[kind].pop(name, None)
+    shell.configurables[:] = [c for c in shell.configurables if not isinstance(c, KestraMagics)]
+    completion.uninstall(shell)

@@ -1,0 +1,49 @@
+"""The options of both cell magics: one table for the parser, the help, completion and the documentation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["FLOW", "PROCESS", "Option"]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option: *metavar* is empty for a flag; *repeats* gathers a list."""
+
+    long: str
+    short: str = ""
+    metavar: str = ""
+    help: str = ""
+    repeats: bool = False
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        return (f"-{self.short}", f"--{self.long}") if self.short else (f"--{self.long}",)
+
+
+FILE = Option(
+    "file", "f", "[DEST=]SRC", "place an input file: a path, folder or glob beside the notebook, a variable, a bound run", True
+)
+INPUT = Option("input", "i", "K[=V]", "an input for {{ inputs.K }}; a bare K is the notebook's variable", True)
+ENV_FILE = Option("env-file", metavar="FILE", help="dotenv: into the environment, its values masked everywhere")
+BIND = Option("bind", "b", "VAR=FILE", "load an output file into a variable", True)
+NO_RAISE = Option("no-raise", help="bind a failed run, but do not raise")
+DRY_RUN = Option("dry-run", "n", help="show what would run, with what was substituted; run nothing")
+
+PROCESS = (
+    Option("lang", "l", "LANG", "the script's language: shell (default), bash, zsh, python, node, …"),
+    FILE,
+    Option("output", "o", "GLOB", "an outputFiles pattern", True),
+    INPUT,
+    Option("env", "e", "K[=V]", "an environment variable", True),
+    ENV_FILE,
+    BIND,
+    Option("python", "p", "ENV", "a venv, conda environment or interpreter for Python; default: the kernel's"),
+    Option("timeout", "t", "DURATION", "10m, 90s, or ISO-8601"),
+    Option("here", help="run in the notebook's folder instead of a fresh one"),
+    Option("raw", help="the body is not rendered"),
+    DRY_RUN,
+    NO_RAISE,
+)
+FLOW = (INPUT, FILE, BIND, ENV_FILE, DRY_RUN, NO_RAISE)

@@ -1,0 +1,52 @@
+"""`%kestra VERB …`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kestra_magic.errors import did_you_mean
+from kestra_magic.magics.arguments import UsageError
+from kestra_magic.magics.help import VERBS, kestra_help
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ["verb"]
+
+
+def verb(shell: InteractiveShell, line: str, cell: str | None = None) -> Any:
+    """Do what *line* says; bare: what runs now, and help.
+
+    Raises:
+        UsageError: there is no such verb.
+    """
+    word, _, rest = line.strip().partition(" ")
+    if not word:
+        return _bare()
+    do = DO.get(word)
+    if do is None:
+        raise UsageError(f"there is no verb `{word}`{did_you_mean(word, VERBS) or '; `%kestra help` lists them'}")
+    return do(shell, rest.strip(), cell)
+
+
+def _bare() -> None:
+    from kestra_magic.runs.session import session
+
+    live = [run for run in session().runs if not run.ended]
+    print("\n".join(f"{run.name}  {run.state.value}" for run in live) or "nothing runs now")
+    print(f"\n{kestra_help()}", end="")
+
+
+def _help(shell: InteractiveShell, rest: str, cell: str | None) -> None:
+    print(kestra_help(), end="")
+
+
+def _doctor(shell: InteractiveShell, rest: str, cell: str | None) -> None:
+    from kestra_magic.magics.doctor import report
+
+    print(report())
+
+
+DO: dict[str, Callable[[InteractiveShell, str, str | None], Any]] = {"help": _help, "doctor": _doctor}

@@ -1,0 +1,111 @@
+"""Here: the job's directory on this machine, its process a child of a guardian."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kestra_magic.process import supervise
+from kestra_magic.runners.job import Found
+from kestra_magic.settings import current
+from kestra_magic.workspace.directory import WorkDirectory
+from kestra_magic.workspace.inputs import PlacedFile, place
+from kestra_magic.workspace.outputs import changed, collect, snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from kestra_magic.process.events import Event, Reason
+    from kestra_magic.runners.job import Job, Placed
+
+__all__ = ["LocalRunner", "LocalRunning", "environment"]
+
+# Nothing may wait for an answer that cannot come, and nothing may hold back its lines. What the parent's environment says wins.
+QUIET = {
+    "PYTHONUNBUFFERED": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "DEBIAN_FRONTEND": "noninteractive",
+    "PAGER": "cat",
+    "GIT_PAGER": "cat",
+}
+
+
+class LocalRunner:
+    """Runs jobs on this machine.
+
+    Source: Kestra's ``io.kestra.plugin.core.runner.Process``.
+    """
+
+    def __init__(self, work: Path) -> None:
+        self.work = work
+
+    def root(self, run: str) -> Path:
+        return self.work / run
+
+    def start(self, job: Job) -> LocalRunning:
+        os.makedirs(job.log_dir, mode=0o700, exist_ok=True)
+        directory = WorkDirectory(Path(job.root)) if job.here else _made(Path(job.root))
+        for folder in job.folders:
+            directory.resolve(folder).mkdir(parents=True, exist_ok=True)
+        place(directory, [_file(p) for p in job.inputs if not p.in_logs])
+        place(WorkDirectory(Path(job.log_dir)), [_file(p) for p in job.inputs if p.in_logs])
+        return LocalRunning(job)
+
+
+class LocalRunning:
+    """A job that runs here."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self._before = snapshot(Path(job.root)) if job.here and not job.outputs else None
+        self._child = supervise.start(_command(job))
+
+    def events(self) -> Iterator[Event]:
+        return self._child.events()
+
+    def stop(self, *, grace: float | None = None, reason: Reason = "stop") -> None:
+        self._child.stop(grace=grace, reason=reason)
+
+    def collect(self) -> Found:
+        """Source: Kestra's ``CommandsWrapper.getOutputFiles``: globs win over the output directory."""
+        root = Path(self.job.root)
+        if self._before is not None:
+            return Found(changed(root, self._before))
+        found, misses = collect(root, self.job.outputs)
+        whole = collect(root / self.job.output_dir, ["**"])[0] if self.job.output_dir else {}
+        return Found({**whole, **found}, tuple(miss.sentence for miss in misses))
+
+
+def _made(path: Path) -> WorkDirectory:
+    return WorkDirectory.make(path.parent, path.name)
+
+
+def _file(placed: Placed) -> PlacedFile:
+    return PlacedFile(placed.name, placed.content, Path(placed.source) if placed.source else None)
+
+
+def _command(job: Job) -> supervise.Command:
+    return supervise.Command(
+        argv=job.argv,
+        env=environment(job.env),
+        cwd=Path(job.root),
+        log_dir=Path(job.log_dir),
+        task_run=job.task_run,
+        attempt=job.attempt,
+        timeout=job.timeout,
+        grace=job.grace,
+        background=job.background,
+        mask=job.mask,
+        merge=job.merge,
+        tty=job.tty,
+        detach=job.detach,
+        log_cap=current().log_cap_bytes,
+        show_bytes=2 * current().head_bytes,
+    )
+
+
+def environment(more: Mapping[str, str | None]) -> dict[str, str]:
+    """The whole environment of this process, with *more* over it; None takes a name away."""
+    merged: dict[str, str | None] = {**QUIET, **os.environ, **more}
+    return {name: value for name, value in merged.items() if value is not None}

@@ -1,0 +1,101 @@
+"""The same runs from Python, with or without a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from kestra_magic.errors import KestraMagicError
+from kestra_magic.expressions.render import render as render_text
+from kestra_magic.expressions.render import render_typed
+from kestra_magic.expressions.scope import Scope
+from kestra_magic.model.source import Source
+from kestra_magic.runs.request import Request
+from kestra_magic.runs.session import session
+
+if TYPE_CHECKING:
+    from kestra_magic.runs.flow import FlowRun
+    from kestra_magic.runs.run import Run
+
+__all__ = ["open", "render", "run", "run_flow"]
+
+SUFFIXES = {".py": "python", ".js": "node", ".rb": "ruby", ".pl": "perl", ".php": "php", ".lua": "lua", ".R": "r", ".jl": "julia"}
+
+
+def run(
+    target: str | Path,
+    *,
+    inputs: Mapping[str, object] | None = None,
+    files: Mapping[str, object] | None = None,
+    name: str = "_run",
+    bg: bool = False,
+    **options: Any,
+) -> Run:
+    """Run a process cell's text, or a script file, and return the run, also a failed one.
+
+    Args:
+        target: the text of a cell (`#|` lines included), or the path of a script.
+        inputs: for ``{{ inputs.x }}``; files: placed in the working directory by name (paths, bytes, data).
+        bg: return at once.
+        options: those of ``%%kestra_process``, with ``_`` for ``-``: ``lang="python"``, ``output=["*.csv"]``, ``timeout="10m"``.
+
+    Raises:
+        KestraMagicError: what was asked cannot run.
+    """
+    text, lang = _text(target)
+    values = {**(inputs or {}), **_named(files or {})}
+    given = {key.replace("_", "-"): value for key, value in options.items()}
+    given = {"lang": lang, **given, "input": list(inputs or {}), "file": [f"{dest}={key}" for dest, key in _keys(files or {})]}
+    request = Request(source=Source(text), name=name, options=given, notebook=values, beside=session().beside)
+    started = session().cell(request).start()
+    return started if bg else started.wait()
+
+
+def _text(target: str | Path) -> tuple[str, str]:
+    if isinstance(target, str):
+        return target, "shell"
+    try:
+        return target.read_text("utf-8"), SUFFIXES.get(target.suffix, "shell")
+    except (OSError, UnicodeDecodeError) as error:
+        raise KestraMagicError(f"`{target}` cannot be read: {error}") from None
+
+
+def _keys(files: Mapping[str, object]) -> list[tuple[str, str]]:
+    return [(dest, f"_file_{n}") for n, dest in enumerate(files)]
+
+
+def _named(files: Mapping[str, object]) -> dict[str, object]:
+    return {key: files[dest] for dest, key in _keys(files)}
+
+
+def run_flow(target: str | Path, inputs: Mapping[str, object] | None = None, *, name: str = "", bg: bool = False) -> FlowRun:
+    """Run a flow and return its execution, also a failed one.
+
+    Args:
+        target: the flow's YAML, or the path of a file of it.
+        inputs: by the flow's declared inputs; a FILE input takes a path.
+
+    Raises:
+        KestraMagicError: the flow cannot start: every problem with its line.
+    """
+    path = target if isinstance(target, Path) else None
+    source = Source(_text(target)[0], path.name if path else "")
+    beside = path.absolute().parent if path else session().beside
+    started = session().flow(source, {"inputs": inputs or {}}, name=name, beside=beside).start()
+    return started if bg else started.wait()
+
+
+def render(text: str, variables: Mapping[str, object] | None = None, *, typed: bool = False) -> Any:
+    """Render *text* as a Kestra server would; *typed* gives the value of a lone expression itself.
+
+    Raises:
+        KestraMagicError: an expression fails.
+    """
+    scope = Scope(dict(variables or {}))
+    return render_typed(text, scope) if typed else render_text(text, scope)
+
+
+def open(uri: str, mode: str = "rb") -> IO[Any]:  # noqa: A001 - `kestra_magic.open` says what it opens
+    """Open a ``kestra:///…`` file for reading."""
+    return session().storage.path(uri, namespace="").open(mode)

@@ -1,0 +1,260 @@
+"""What the tasks of one execution share: what expressions see, where files go, who runs them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kestra_magic.errors import KestraMagicError
+from kestra_magic.expressions.scope import Scope
+from kestra_magic.runs.broadcast import Broadcast
+from kestra_magic.runs.host import SessionHost
+from kestra_magic.runs.progress import Progress, State
+from kestra_magic.settings import current
+from kestra_magic.tasks.place import Path_, Place
+from kestra_magic.workspace.directory import new_id
+from kestra_magic.workspace.outputs import OutputFile, OutputFiles
+from kestra_magic.workspace.storage import slug, task_uri
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from kestra_magic.model.source import Document
+    from kestra_magic.model.retry import Retry
+    from kestra_magic.model.tasks import ScriptTask
+    from kestra_magic.process.events import Stream
+    from kestra_magic.runners.job import Runner
+    from kestra_magic.runs.progress import Happening
+    from kestra_magic.runs.result import TaskResult
+    from kestra_magic.stores.environments import Interpreter
+    from kestra_magic.stores.secrets import Secrets
+    from kestra_magic.workspace.directory import RunFolder
+    from kestra_magic.workspace.storage import Storage
+
+__all__ = ["Context", "Wishes"]
+
+LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """How this execution is to run, beyond what a task says: the options of the magic line."""
+
+    files: Mapping[str, object] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+    env_file: Mapping[str, str] = field(default_factory=dict)
+    here: bool = False
+    raw: bool = False
+    grace: float | None = None
+    background: str | None = None
+    merge: bool = False
+    tty: bool = False
+    detach: bool = False
+    requeue: bool = False
+    strict: bool = False
+
+
+@dataclass(kw_only=True)
+class Context:
+    """One execution.
+
+    Attributes:
+        document: what was written, with its lines; *task_paths* say where each task lies in it.
+        notebook: the names that expressions see behind Kestra's roots; None for flows.
+        outputs: those of the notebook's earlier runs in a cell, those of its own tasks in a flow.
+        live: what each task run left so far, in the order of their beginning.
+        notices: what is to be told before the next task starts.
+    """
+
+    name: str
+    flow_id: str
+    namespace: str
+    document: Document
+    folder: RunFolder
+    runner: Runner
+    storage: Storage
+    secrets: Secrets
+    python: Interpreter
+    beside: Path
+    wishes: Wishes = field(default_factory=Wishes)
+    notebook: Mapping[str, object] | None = None
+    inputs: dict[str, Any] = field(default_factory=dict)
+    variables: dict[str, Any] = field(default_factory=dict)
+    labels: dict[str, Any] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    retry: Retry | None = None
+    id: str = field(default_factory=new_id)
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    states: dict[str, Any] = field(default_factory=dict)
+    task_paths: dict[str, Path_] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.live: dict[str, TaskResult] = {}
+        self.broadcast = Broadcast(Progress(self.name))
+        self.host = SessionHost(self)
+        self._lock = threading.RLock()
+
+    @property
+    def cell(self) -> bool:
+        return self.notebook is not None
+
+    def emit(self, event: Happening) -> None:
+        self.broadcast.emit(event)
+
+    def new_task_run(self) -> str:
+        return new_id()
+
+    # Before a task
+
+    def place(self, task: ScriptTask, task_run: str, attempt: int) -> Place:
+        started = datetime.now(UTC)
+        roots = self.roots(task, task_run, attempt, started)
+        root = self.beside if self.wishes.here else self.runner.root(f"{task_run}-{attempt}")
+        return Place(
+            name=task.id,
+            task_run=task_run,
+            attempt=attempt,
+            root=str(root),
+            log_dir=str(self.folder.path / "_run" / f"{task_run}-{attempt}"),
+            namespace=self.namespace,
+            scope=lambda more: Scope({**roots, **more}, self.notebook, inputs_fall_back=self.cell),
+            where=lambda path, line: self.where((*self.task_paths.get(task.id, ()), *path), line),
+            host=self.host,
+            storage=self.storage,
+            python=self.python,
+            cell=self.cell,
+            raw=self.wishes.raw,
+            here=self.wishes.here,
+            files=self.wishes.files,
+            outputs=self.wishes.outputs,
+            values=self.notebook or {},
+            env_file=self.wishes.env_file,
+            options=self._options(),
+            mask=self.masked_values,
+            notice=self.notices.append,
+        )
+
+    def roots(self, task: ScriptTask, task_run: str, attempt: int, started: datetime) -> dict[str, Any]:
+        """Source: Kestra's ``RunVariables``."""
+        roots: dict[str, Any] = {
+            **self.flow_roots(),
+            "task": {"id": task.id, "type": task.type},
+            "taskrun": {"id": task_run, "startDate": started, "attemptsCount": attempt - 1},
+            "outputs": self.outputs,
+            "tasks": self.states,
+        }
+        return roots | ({"inputs": self.inputs} if self.inputs or self.cell else {})
+
+    def flow_roots(self) -> dict[str, Any]:
+        """What is known before any task runs: inputs' defaults are rendered with it."""
+        return {
+            "flow": {"id": self.flow_id, "namespace": self.namespace, "revision": 1},
+            "execution": {"id": self.id, "startDate": self.started},
+            "envs": environment_variables(os.environ),
+            "globals": {},
+            "kestra": {"environment": "notebook", "url": ""},
+            **({"vars": self.variables} if self.variables else {}),
+            **({"labels": self.labels} if self.labels else {}),
+        }
+
+    def upload(self, name: str, value: Any) -> str:
+        """Put a FILE input into the internal storage; return its URI (``FlowInputOutput``)."""
+        path = self.beside / str(value)
+        if not path.is_file():
+            raise KestraMagicError(f"input `{name}`: there is no file `{value}` beside the notebook")
+        space = "/".join((self.namespace.replace(".", "/"), slug(self.flow_id), "executions", self.id, "inputs", name))
+        return self.storage.link(path, f"kestra:///{space}/{path.name}")
+
+    def where(self, path: Path_, line: int) -> str:
+        return self.document.source.at(self.document.text_line(path, line - 1))
+
+    def _options(self) -> dict[str, Any]:
+        wishes, settings = self.wishes, current()
+        return {
+            "grace": settings.grace_seconds if wishes.grace is None else wishes.grace,
+            "background": wishes.background or settings.background,
+            "merge": wishes.merge,
+            "tty": wishes.tty,
+            "detach": wishes.detach,
+        }
+
+    def masked_values(self) -> tuple[str, ...]:
+        """What must never be seen: secrets that were read, values of ``--env-file``, the setting ``mask``."""
+        values = {*self.secrets.used, *self.wishes.env_file.values(), *current().mask}
+        return tuple(sorted(value for value in values if len(value) >= 3))
+
+    def masked(self, text: str) -> str:
+        for value in self.masked_values():
+            text = text.replace(value, "*" * len(value))
+        return text
+
+    def told(self) -> list[str]:
+        """Return, once, what was noticed while preparing."""
+        said, self.notices[:] = list(dict.fromkeys(self.notices)), []
+        return said
+
+    def shows(self, task: ScriptTask, stream: Stream) -> bool:
+        if task.log_to_file:
+            return False
+        least = LEVELS.index(task.log_level or "TRACE")
+        return LEVELS.index("ERROR" if stream == "stderr" else "INFO") >= least
+
+    def retry_of(self, task: ScriptTask) -> Retry | None:
+        return task.retry or self.retry
+
+    # After a task
+
+    def keep(self, task: ScriptTask, result: TaskResult, found: Mapping[str, Path], *, value: str | None) -> OutputFiles:
+        """Move the declared files to where they stay, and give each its URI in the internal storage."""
+        return OutputFiles({name: self._kept(task, result, name, path, value) for name, path in sorted(found.items())})
+
+    def _kept(self, task: ScriptTask, result: TaskResult, name: str, path: Path, value: str | None) -> OutputFile:
+        below = name if self.cell else "/".join(filter(None, (task.id, value, name)))
+        stays = path if self.wishes.here else self.folder.adopt(path, below)
+        uri = task_uri(self.namespace, self.flow_id, self.id, task.id, result.id, str(path), Path(name).name)
+        return OutputFile(name, stays, self.storage.link(stays, uri))
+
+    def settle(self, task: ScriptTask, result: TaskResult, state: State, *, value: str | None) -> None:
+        """Make the task's outputs visible to what comes after (``ScriptOutput``)."""
+        outputs: dict[str, Any] = {}
+        if result.exit is not None:
+            files = {name: file.uri for name, file in result.files.items()}
+            outputs = {"vars": result.vars, "exitCode": result.exit.code, "outputFiles": files}
+        result.outputs = outputs
+        with self._lock:
+            _put(self.outputs, task.id, value, outputs)
+            _put(self.states, task.id, value, {"state": state.value})
+
+    def finish(self, state: State, error: str) -> None:
+        """Write what is known into ``run.json`` and make this run the latest of its name."""
+        from kestra_magic.runs.record import write_record
+
+        write_record(self, state, error)
+        self.folder.publish()
+
+    def clean(self, result: TaskResult) -> None:
+        """Source: the ``finally`` of Kestra's ``Worker.run``: the working directory goes with its attempt."""
+        prepared = result.prepared
+        if prepared is not None and not prepared.job.here and not (result.exit and result.exit.kept):
+            shutil.rmtree(prepared.job.root, ignore_errors=True)
+
+
+def _put(into: dict[str, Any], task: str, value: str | None, what: Any) -> None:
+    if value is None:
+        into[task] = what
+    else:
+        into[task] = {**into.get(task, {}), value: what}
+
+
+def environment_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """``KESTRA_FOO`` and ``ENV_FOO`` are ``envs.foo`` (``RunContextCache``; the prefix was renamed in 0.23)."""
+    named = {}
+    for prefix in ("ENV_", "KESTRA_"):
+        named |= {k.removeprefix(prefix).lower(): v for k, v in environ.items() if k.startswith(prefix)}
+    return named

@@ -1,0 +1,152 @@
+"""What a process cell asks for: its `#|` lines, its options and its body, as one task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kestra_magic.errors import KestraMagicError, did_you_mean
+from kestra_magic.model.header import split_header
+from kestra_magic.model.load import load_task
+from kestra_magic.model.source import Document, Problem, Source, SourceError
+from kestra_magic.model.tasks import ScriptTask
+from kestra_magic.runs.given import environment_given
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from kestra_magic.model.source import Path as Way
+
+__all__ = ["LANGS", "OWN_KEYS", "CellDocument", "Request", "Written", "read"]
+
+SHELLS = {"bash": ["/bin/bash", "-o", "pipefail", "-c"], "zsh": ["/bin/zsh", "-o", "pipefail", "-c"]}
+LANGS = (
+    "shell", "bash", "zsh", "python", "node", "r", "julia", "ruby", "powershell", "bun", "deno", "go", "perl", "php",
+    "lua", "jbang", "dotnet", "groovy",
+)  # fmt: skip
+LISTS = {"file": "files", "output": "outputFiles", "input": "inputs", "env": "env", "bind": "bind"}
+OWN_KEYS = (
+    "lang", "file", "output", "input", "env", "env-file", "bind", "python", "timeout", "here", "raw", "no-raise",
+    "grace", "background", "requeue", "strict", "merge", "tty",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class CellDocument:
+    """Where each property of a process cell was written: in the body, in a `#|` line, or in an option."""
+
+    header: Document
+    body: Source
+
+    @property
+    def source(self) -> Source:
+        return self.body
+
+    def line(self, path: Way) -> int:
+        return self.body.first_line if path[:1] == ("script",) else self.header.line(path)
+
+    def text_line(self, path: Way, n: int) -> int:
+        return self.body.first_line + n if path[:1] == ("script",) else self.header.text_line(path, n)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A process cell as it was typed.
+
+    Attributes:
+        options: what the magic line said, by long name.
+        notebook: the names that expressions and files may take values from.
+    """
+
+    source: Source
+    name: str = "_run"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    notebook: Mapping[str, object] = field(default_factory=dict)
+    beside: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A process cell as it was understood: a valid task, and the options that are not the task's."""
+
+    task: ScriptTask
+    document: CellDocument
+    options: dict[str, Any]
+    notices: tuple[str, ...] = ()
+
+
+def read(request: Request) -> Written:
+    """Understand a process cell.
+
+    Raises:
+        SourceError: every problem of its `#|` lines, each with its line.
+        KestraMagicError: an option that cannot be.
+    """
+    header = split_header(request.source)
+    document = CellDocument(header.document, header.body)
+    own, properties = _divided(header.document)
+    options = _merged(own, request.options)
+    lang = str(options.get("lang") or "shell")
+    if lang not in LANGS:
+        raise KestraMagicError(f"there is no language `{lang}`{did_you_mean(lang, LANGS) or '; there are: ' + ', '.join(LANGS)}")
+    task = _task(request.name, lang, properties, options, header.body)
+    if options.get("env"):
+        task["env"] = {**(task.get("env") or {}), **environment_given(options["env"], request.notebook)}
+    origins: dict[Way, str] = {("outputFiles",): "-o", ("timeout",): "--timeout"}
+    given = {way: option for way, option in origins.items() if way[0] not in properties}
+    loaded = load_task(task, source=request.source, document=header.document, origins=given)
+    assert isinstance(loaded.task, ScriptTask)
+    return Written(task=loaded.task, document=document, options=options, notices=loaded.notices)
+
+
+def _divided(document: Document) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Tell our own keys (any long option, and a few more) from the task's properties."""
+    value: dict[str, Any] = document.value
+    for key in ("script", "id", "type"):
+        if key in value:
+            said = {"script": "is the cell's body", "id": "is the magic's NAME", "type": "is `--lang` and the magic itself"}
+            raise SourceError(document.source, [Problem(document.line((key,)), f"`{key}` {said[key]}")])
+    own = {key: value[key] for key in value if key in OWN_KEYS and key not in ("env", "timeout")}
+    return own, {key: value[key] for key in value if key not in own}
+
+
+def _merged(own: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options add to lists and replace what is single."""
+    merged = {key: _as_list(value) if key in LISTS else value for key, value in own.items()}
+    for key, value in options.items():
+        if value is None or value is False or value == []:
+            continue
+        merged[key] = [*merged.get(key, []), *value] if isinstance(value, list) else value
+    return merged
+
+
+def _as_list(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [f"{name}={item}" for name, item in value.items()]
+    return value if isinstance(value, list) else [value]
+
+
+def _task(name: str, lang: str, properties: Mapping[str, Any], options: Mapping[str, Any], body: Source) -> dict[str, Any]:
+    kind = "shell" if lang in SHELLS else lang
+    task: dict[str, Any] = {"id": name.strip("_") or "run", "type": f"io.kestra.plugin.scripts.{kind}.Script"}
+    if lang in SHELLS:
+        task["interpreter"] = SHELLS[lang]
+    task |= properties
+    if "commands" in properties:
+        if body.text.strip():
+            raise KestraMagicError("a cell has `commands` in its `#|` lines or a body, not both")
+        task["type"] = f"io.kestra.plugin.scripts.{kind}.Commands"
+    else:
+        task["script"] = body.text
+    if options.get("timeout"):
+        task["timeout"] = str(options["timeout"])
+    outputs = [*options.get("output", []), *(spec.partition("=")[2] for spec in options.get("bind", []))]
+    return task | _extended(task, "outputFiles", outputs)
+
+
+def _extended(task: Mapping[str, Any], key: str, more: list[Any]) -> dict[str, Any]:
+    declared = task.get(key) or []
+    if not more:
+        return {}
+    return {key: [*declared, *(m for m in more if m not in declared)]} if isinstance(declared, list) else {}

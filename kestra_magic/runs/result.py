@@ -1,0 +1,114 @@
+"""What one task run left behind, also while it still lives."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kestra_magic.runs.metrics import Metrics
+from kestra_magic.workspace.outputs import OutputFiles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kestra_magic.errors import KestraMagicError
+    from kestra_magic.process.events import Exited
+    from kestra_magic.process.logs import LogFile
+    from kestra_magic.runs.markers import Metric
+    from kestra_magic.tasks.place import Prepared
+
+__all__ = ["Entry", "Logs", "TaskResult"]
+
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One log entry that no process wrote to its streams. *offset* says where in the log it belongs."""
+
+    level: str
+    message: str
+    at: float = 0.0
+    offset: int = 0
+
+
+@dataclass(slots=True)
+class TaskResult:
+    """One task run's outcome; filled in as it lives, complete when it has ended.
+
+    Attributes:
+        vars: what ``::{"outputs": …}::`` said, the last value of a key (``ScriptOutput.vars``).
+        files: the collected output files.
+        misses: a sentence for each pattern that matched no file.
+        failure: the error that kept the task from starting, as it is to be raised.
+    """
+
+    id: str
+    task_id: str
+    vars: dict[str, Any] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+    measured: list[Metric] = field(default_factory=list)
+    assets: list[dict[str, Any]] = field(default_factory=list)
+    files: OutputFiles = field(default_factory=lambda: OutputFiles({}))
+    misses: tuple[str, ...] = ()
+    exit: Exited | None = None
+    prepared: Prepared | None = None
+    log_file: LogFile | None = None
+    error: str = ""
+    hint: str = ""
+    failure: KestraMagicError | None = None
+    outputs: dict[str, Any] | None = None
+
+    @property
+    def exit_code(self) -> int | None:
+        return self.exit.code if self.exit else None
+
+    @property
+    def metrics(self) -> Metrics:
+        return Metrics(tuple(self.measured))
+
+    @property
+    def log(self) -> Logs:
+        return Logs(self.log_file, tuple(self.entries))
+
+    @property
+    def stdout(self) -> str:
+        return self.log.text("stdout")
+
+    @property
+    def stderr(self) -> str:
+        return self.log.text("stderr")
+
+
+class Logs:
+    """A run's log: whole on disk up to its cap; here, a way to read it."""
+
+    def __init__(self, file: LogFile | None, entries: tuple[Entry, ...] = ()) -> None:
+        self._file = file
+        self.entries = entries
+
+    @property
+    def path(self) -> Path | None:
+        return self._file.path if self._file else None
+
+    @property
+    def file(self) -> LogFile | None:
+        return self._file
+
+    def text(self, stream: str | None = None) -> str:
+        """What was written, without ANSI."""
+        return _ANSI.sub("", self._file.text(stream)) if self._file else ""
+
+    def tail(self, stream: str | None = None, lines: int = 200) -> str:
+        return self._file.tail(stream, lines) if self._file else ""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.text().splitlines())
+
+    def __len__(self) -> int:
+        return self._file.count if self._file else 0
+
+    def __repr__(self) -> str:
+        return f"Logs({len(self):,} lines)"

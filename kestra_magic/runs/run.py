@@ -1,0 +1,280 @@
+"""A run as the notebook holds it: live, ended, or found again."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+import time
+from contextlib import contextmanager
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, Protocol
+
+from kestra_magic.errors import KestraMagicError
+from kestra_magic.process.events import Killing
+from kestra_magic.runs.metrics import Metrics
+from kestra_magic.runs.progress import Progress, Settled, State
+from kestra_magic.runs.result import Logs, TaskResult
+from kestra_magic.workspace.outputs import OutputFiles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+    from pathlib import Path
+
+    from kestra_magic.process.events import Reason
+    from kestra_magic.runs.broadcast import Seat
+    from kestra_magic.runs.context import Context
+    from kestra_magic.runs.progress import Happening
+
+    Show = Callable[[Progress, Happening], None]
+
+__all__ = ["Engine", "Run", "RunStopped", "TaskException"]
+
+
+class TaskException(KestraMagicError):
+    """A run that did not end well, raised by `Run.check`.
+
+    Source: Kestra's ``TaskException``; `result` is the run with everything that it left.
+    """
+
+    def __init__(self, result: Run) -> None:
+        self.result = result
+        super().__init__(result.sentence)
+
+
+class RunStopped(TaskException, KeyboardInterrupt):
+    """A run that a person interrupted: one quiet sentence, and the cells behind it do not run."""
+
+
+class Engine(Protocol):
+    """What makes a run go on: one task, or a flow of many."""
+
+    def run(self) -> State: ...
+
+    def stop(self, *, grace: float | None = None, reason: Reason = "stop") -> None: ...
+
+
+class Run:
+    """One run, readable while it lives; small to print.
+
+    Awaitable; `wait` returns it when it has ended, `check` raises if it did not end well.
+    """
+
+    def __init__(self, context: Context, engine: Engine) -> None:
+        self.context = context
+        self._engine = engine
+        self.failure: KestraMagicError | None = None
+        self._thread = threading.Thread(target=copy_context().run, args=(self._go,), name=f"kestra-{self.name}", daemon=True)
+
+    def start(self) -> Run:
+        self._thread.start()
+        return self
+
+    def _go(self) -> None:
+        context = self.context
+        try:
+            state, error = self._state()
+            context.finish(state, error)
+            context.emit(Settled(state=state, error=error, outputs=context.outputs, at=time.time()))
+        finally:  # whatever went wrong here, whoever listens must not wait for ever
+            context.broadcast.close()
+
+    def _state(self) -> tuple[State, str]:
+        try:
+            state = self._engine.run()
+        except KestraMagicError as failure:
+            self.failure = failure
+            return State.FAILED, str(failure)
+        return state, "" if state.ok else self._error()
+
+    def _error(self) -> str:
+        return next((result.error for result in reversed(self.context.live.values()) if result.error), "")
+
+    # What it is
+
+    @property
+    def name(self) -> str:
+        return self.context.name
+
+    @property
+    def id(self) -> str:
+        return self.context.id
+
+    @property
+    def progress(self) -> Progress:
+        return self.context.broadcast.progress
+
+    @property
+    def state(self) -> State:
+        return self.progress.state
+
+    @property
+    def ok(self) -> bool:
+        return self.state.ok
+
+    @property
+    def ended(self) -> bool:
+        return self.context.broadcast.closed.is_set()
+
+    @property
+    def result(self) -> TaskResult:
+        """Its only task run, or the last of many."""
+        return next(reversed(self.context.live.values()), TaskResult("", self.name))
+
+    @property
+    def exit_code(self) -> int | None:
+        return self.result.exit_code
+
+    @property
+    def error(self) -> str:
+        return self.progress.error or self.result.error
+
+    @property
+    def hint(self) -> str:
+        return self.result.hint
+
+    @property
+    def started(self) -> float | None:
+        return self.progress.started
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the first process to the end."""
+        return self.progress.seconds
+
+    @property
+    def attempts(self) -> int:
+        return len(self.progress.task.attempts)
+
+    @property
+    def vars(self) -> dict[str, Any]:
+        return self.result.vars
+
+    @property
+    def files(self) -> OutputFiles:
+        return self.result.files
+
+    @property
+    def metrics(self) -> Metrics:
+        return self.result.metrics
+
+    @property
+    def log(self) -> Logs:
+        return self.result.log
+
+    @property
+    def stdout(self) -> str:
+        return self.result.stdout
+
+    @property
+    def stderr(self) -> str:
+        return self.result.stderr
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        return self.result.prepared.job.argv if self.result.prepared else ()
+
+    @property
+    def rendered(self) -> str:
+        return self.result.prepared.rendered if self.result.prepared else ""
+
+    @property
+    def workdir(self) -> str:
+        """Where it ran; the folder goes with the attempt, what was declared stays in `folder`."""
+        return self.result.prepared.job.root if self.result.prepared else ""
+
+    @property
+    def folder(self) -> Path:
+        return self.context.folder.path
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """As expressions see them: ``{{ outputs.NAME }}``."""
+        return self.result.outputs or {}
+
+    @property
+    def sentence(self) -> str:
+        """How it ended, in one sentence."""
+        parts = [f"{self.error or self.state.value}{self.told}", self.hint]
+        return "; ".join(part for part in parts if part)
+
+    @property
+    def told(self) -> str:
+        """What was ended with it: « (stopped 7 processes, 2 of them had left the group)»."""
+        end = self.result.exit
+        if end is None or not end.ended:
+            return ""
+        strays = f", {end.strays} of them had left the group" if end.strays else ""
+        return f" (stopped {end.ended} process{'es' if end.ended != 1 else ''}{strays})"
+
+    def __kestra__(self) -> dict[str, Any]:
+        """What expressions see of it by its name, besides ``outputs.NAME``."""
+        files = {name: file.uri for name, file in self.files.items()}
+        return {**self.outputs, "files": files, "state": self.state.value}
+
+    def __repr__(self) -> str:
+        code = "" if self.exit_code is None else f", exit code {self.exit_code}"
+        return f"Run({self.name!r}, {self.state.value}{code})"
+
+    # What one does with it
+
+    def follow(self, show: Show, *, start: bool = False) -> Run:
+        """Show the run to its end; the first interrupt asks its processes to end, the second ends them."""
+        seat = self.context.broadcast.sit()
+        if start:
+            self.start()
+        with _interrupts(seat):
+            for told in seat:
+                if told is None:
+                    self.stop(reason="interrupt", grace=0 if self.state is State.KILLING else None)
+                elif told[1] is not None:
+                    show(told[0], told[1])
+        return self
+
+    def wait(self, timeout: float | None = None) -> Run:
+        """Return when it has ended, or after *timeout* seconds.
+
+        Raises:
+            TimeoutError: it has not ended by then.
+        """
+        if not self.context.broadcast.closed.wait(timeout):
+            raise TimeoutError(f"`{self.name}` still runs after {timeout:g} s")
+        return self
+
+    def __await__(self) -> Generator[Any, None, Run]:
+        return asyncio.to_thread(self.wait).__await__()
+
+    def stop(self, *, grace: float | None = None, reason: Reason = "stop") -> None:
+        """End it with everything that it started: asked first, forced after *grace* seconds (0: at once)."""
+        if self.ended:
+            return
+        self.context.emit(Killing(reason=reason, forced=grace == 0))
+        self._engine.stop(grace=grace, reason=reason)
+
+    def check(self) -> Run:
+        """Return the run if it ended well.
+
+        Raises:
+            TaskException: it did not; the sentence says how.
+            KestraMagicError: what kept it from starting.
+        """
+        if self.ok:
+            return self
+        failure = self.failure or self.result.failure
+        if failure is not None:
+            raise failure
+        interrupted = self.result.exit is not None and self.result.exit.reason == "interrupt"
+        raise RunStopped(self) if interrupted else TaskException(self)
+
+
+@contextmanager
+def _interrupts(seat: Seat) -> Iterator[None]:
+    """While waiting, an interrupt wakes the listener instead of hitting whatever line runs just then."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: seat.wake())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,147 @@
+"""What a task is prepared with: its scope, its directory, and where its texts were written."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kestra_magic.errors import KestraMagicError
+from kestra_magic.expressions.diagnosis import hazards
+from kestra_magic.expressions.errors import ExpressionError
+from kestra_magic.expressions.render import line_map, render, substitutions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from kestra_magic.expressions.functions import Host
+    from kestra_magic.expressions.scope import Scope
+    from kestra_magic.runners.job import Job
+    from kestra_magic.stores.environments import Interpreter
+    from kestra_magic.workspace.storage import Storage
+
+__all__ = ["Origin", "Path_", "Place", "Prepared", "RenderedTwice", "Text"]
+
+Path_ = tuple[str | int, ...]
+"""Where a text stands in what was written: keys and indices."""
+Origin = tuple[Path_, int]
+"""A path, and the line (from 0) in its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A rendered text, and for each of its lines the line of the template it came from (both count from 1)."""
+
+    text: str
+    lines: tuple[int, ...]
+
+
+class RenderedTwice(KestraMagicError):
+    """A value would be read as an expression, because a server renders this text a second time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where one attempt of one task is prepared.
+
+    Attributes:
+        root: the working directory as the process will see it.
+        scope: the variables, with those of the task runner (`workingDir` …) added.
+        where: the place in the cell of the n-th line (from 1) of the text at a path.
+        cell: whether this is a process cell: there, a value with braces is refused rather than rendered twice.
+        raw: whether the script is taken as it stands.
+        files: placed besides the task's own ``inputFiles``; *outputs* are globs besides its ``outputFiles``.
+        values: the notebook's names.
+        options: of the job: grace, background …
+        mask: asked when everything is rendered: by then it is known which secrets were read.
+        notice: told what runs here otherwise than on a server.
+    """
+
+    name: str
+    task_run: str
+    attempt: int
+    root: str
+    log_dir: str
+    namespace: str
+    scope: Callable[[Mapping[str, Any]], Scope]
+    where: Callable[[Path_, int], str]
+    host: Host
+    storage: Storage
+    python: Interpreter
+    cell: bool = False
+    raw: bool = False
+    here: bool = False
+    files: Mapping[str, object] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+    values: Mapping[str, object] = field(default_factory=dict)
+    env_file: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    mask: Callable[[], tuple[str, ...]] = tuple
+    notice: Callable[[str], None] = print
+
+    def render(self, text: str, **more: object) -> str:
+        return render(text, self.scope(more), self.host)
+
+    def twice(self, text: str, **more: object) -> str:
+        """Render where a server renders two times."""
+        return self.text(text, twice=True, **more).text
+
+    def text(self, text: str, *, twice: bool = False, **more: object) -> Text:
+        """Render *text* with its lines; *twice* where a server would.
+
+        Raises:
+            ExpressionError: an expression fails.
+            RenderedTwice: a value put braces into a process cell's text, which the second pass would evaluate.
+        """
+        pieces = substitutions(text, self.scope(more), self.host)
+        once = Text("".join(piece.text for piece in pieces), tuple(line_map(pieces)))
+        if not twice:
+            return once
+        for piece in pieces:
+            if piece.expression is not None and hazards(piece.text):
+                self._braces(piece.expression)
+        again = substitutions(once.text, self.scope(more), self.host)
+        lines = tuple(once.lines[min(line, len(once.lines)) - 1] for line in line_map(again))
+        return Text("".join(piece.text for piece in again), lines)
+
+    def _braces(self, expression: str) -> None:
+        said = f"the value of `{expression}` holds `{{{{`, `{{%` or `{{#`, which a server renders a second time"
+        if self.cell:
+            raise RenderedTwice(f"{said}: hand it over in `env:` of a Commands task, or as an input file")
+        self.notice(said)
+
+    @contextmanager
+    def at(self, path: Path_, written: object) -> Iterator[None]:
+        """Say where in the cell an expression of the property at *path* failed."""
+        try:
+            yield
+        except ExpressionError as error:
+            inner = _path_of(error.expression, written)
+            raise error.at(self.where((*path, *inner), error.line)) from None
+        except RenderedTwice as error:
+            raise RenderedTwice(f"{self.where(path, 1)}: {error}") from None
+
+
+def _path_of(expression: str, written: object) -> Path_:
+    """Return the path below *written* of the first text that holds *expression*."""
+    items = written.items() if isinstance(written, dict) else enumerate(written) if isinstance(written, list) else ()
+    for key, value in items:
+        if expression and (expression in str(value) or expression in str(key)):
+            return (key, *_path_of(expression, value))
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A job, what a person may see of it, and where its lines come from.
+
+    Attributes:
+        rendered: the commands or the script as they will run.
+        script: the script file's name; empty when the text itself is the command.
+        lines: for each line of that file or text where it was written; None: nowhere in the cell.
+    """
+
+    job: Job
+    rendered: str
+    script: str = ""
+    lines: tuple[Origin | None, ...] = ()

@@ -1,0 +1,264 @@
+"""Script tasks: from what a person wrote to one command (``AbstractExecScript``, ``CommandsWrapper``)."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+from typing import TYPE_CHECKING, Any
+
+import regex
+
+from kestra_magic.expressions.scope import bare_name
+from kestra_magic.model.base import yaml_name
+from kestra_magic.runners.job import Job, Placed
+from kestra_magic.tasks.place import Origin, Prepared, Text
+from kestra_magic.workspace.directory import new_id
+from kestra_magic.workspace.inputs import input_files, placed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from kestra_magic.model.tasks import ScriptTask
+    from kestra_magic.tasks.place import Place
+    from kestra_magic.workspace.inputs import PlacedFile
+
+    Render = Callable[[str], str]
+
+__all__ = ["prepare"]
+
+# Set over the user's own values (``addEnv``); that node gets Python's is Kestra's.
+_PYTHON_ENV = {"PYTHONUNBUFFERED": "true", "PIP_ROOT_USER_ACTION": "ignore"}
+LANGUAGE_ENV = {"python": _PYTHON_ENV | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}, "node": _PYTHON_ENV}
+PRELUDE = "true = True\nfalse = False\nnull = None\n"
+ARGUMENT_LIMIT = 128 * 1024 - 4096  # Linux: MAX_ARG_STRLEN, with room for what a wrapper adds
+_URI = regex.compile(r"kestra://[-\p{Alnum}._+~#=/]*")
+_GLOB = re.compile(r"[*?\[]")
+
+
+def prepare(task: ScriptTask, place: Place) -> Prepared:
+    """Return what runs when *task* does.
+
+    Raises:
+        KestraMagicError: an expression, a file or a property is not what it must be.
+    """
+    return Preparation(task, place).prepared()
+
+
+class Preparation:
+    """One attempt being prepared, in Kestra's order (`kestra-semantics.md` §1.1.3)."""
+
+    def __init__(self, task: ScriptTask, place: Place) -> None:
+        self.task = task
+        self.place = place
+        self.language = task.language
+        script = getattr(task, "script", None)
+        self.script = None if script is None else str(script.raw)
+        self.inputs: dict[str, Placed] = {}
+        self.output_dir = new_id()  # made for every script task, even when it is not exposed
+        self.body: Text | None = None
+        self.env = self._env()
+        self.outputs: list[str] = [*self._resolve("output_files", place.render, []), *place.outputs]
+        self.exposed = self._exposed()
+        self.more = self._variables()
+
+    def prepared(self) -> Prepared:
+        self._namespace_files()
+        self._input_files()
+        script, commands, lines = self._commands()
+        argv, own = self._argv(commands, lines)
+        job = Job(
+            name=self.place.name,
+            task_run=self.place.task_run,
+            attempt=self.place.attempt,
+            argv=argv,
+            env=self.env | {"WORKING_DIR": self.place.root} | self._output_env(),
+            root=self.place.root,
+            here=self.place.here,
+            log_dir=self.place.log_dir,
+            inputs=tuple(self.inputs.values()),
+            folders=() if self.place.here else (self.output_dir,),
+            outputs=tuple(self.outputs),
+            output_dir=self.output_dir if self.exposed else "",
+            timeout=self._timeout(),
+            mask=self.place.mask(),
+            **self.place.options,
+        )
+        shown = [self.body] if self.body else commands
+        return Prepared(job=job, rendered="\n".join(c.text for c in shown), script=script, lines=lines if script else own)
+
+    def _resolve(self, name: str, render: Render, default: Any = None) -> Any:
+        """Return a property's value, its expressions rendered; *default* where it is not given."""
+        given = getattr(self.task, name, None)
+        if given is None:
+            return default
+        with self.place.at((yaml_name(name),), given.raw):
+            return given.resolve(render)
+
+    # What is known before anything is rendered inside the directory.
+
+    def _env(self) -> dict[str, str | None]:
+        """A server renders the values twice, both times without ``workingDir``."""
+        user = self._resolve("env", self.place.twice, {})
+        return {**self.place.python.env, **self.place.env_file, **user, **LANGUAGE_ENV.get(self.language.name, {})}
+
+    def _timeout(self) -> float | None:
+        given = self._resolve("timeout", self.place.render)
+        return None if given is None else given.total_seconds()
+
+    def _exposed(self) -> bool:
+        return bool(self._resolve("output_directory", self.place.render, self.task.runner is not None))
+
+    def _output_env(self) -> dict[str, str]:
+        return {"OUTPUT_DIR": self.more["outputDir"]} if self.exposed else {}
+
+    def _variables(self) -> dict[str, Any]:
+        root = self.place.root
+        named = {name: f"{root}/{name}" for name in self.outputs if not _GLOB.search(name)}
+        more: dict[str, Any] = {"workingDir": root, "outputFiles": named}
+        return more | ({"outputDir": f"{root}/{self.output_dir}"} if self.exposed else {})
+
+    # Files
+
+    def _place(self, files: Iterable[PlacedFile]) -> None:
+        for file in files:
+            self.inputs[file.name] = Placed(name=file.name, content=file.content, source=str(file.source or ""))
+
+    def _namespace_files(self) -> None:
+        """Source: ``NamespaceFilesUtils.loadNamespaceFiles``; input files of the same name are placed over them."""
+        asked = self.task.namespace_files
+        if asked is not None:
+            with self.place.at(("namespaceFiles",), None):
+                self._place(namespace_files(asked, self.place))
+
+    def _input_files(self) -> None:
+        given = {**self.place.files, **self._declared()}
+        self._place(placed(given, self.place.storage, namespace=self.place.namespace))
+
+    def _declared(self) -> dict[str, object]:
+        declared = self.task.input_files
+        if declared is None:
+            return {}
+        bare = self._bare(declared)
+        rest = {k: v for k, v in declared.items() if k not in bare} if isinstance(declared, dict) else declared
+        render = self._twice if self.language.suffix and self.script is not None else self._render
+        with self.place.at(("inputFiles",), declared):
+            return {**input_files(rest, render), **bare}
+
+    def _bare(self, declared: object) -> dict[str, object]:
+        """Values that are one bare notebook name: data of any kind may be handed over as a file."""
+        if not self.place.cell or not isinstance(declared, dict):
+            return {}
+        names = {key: bare_name(value) for key, value in declared.items() if isinstance(value, str)}
+        return {key: self.place.values[name] for key, name in names.items() if name and name in self.place.values}
+
+    def _render(self, text: str) -> str:
+        return self.place.render(text, **self.more)
+
+    def _twice(self, text: str) -> str:
+        return self.place.twice(text, **self.more)
+
+    # Commands
+
+    def _commands(self) -> tuple[str, list[Text], tuple[Origin | None, ...]]:
+        """Return the script file's name, the commands, and the origins of the script's lines."""
+        if self.script is None:
+            return "", self._listed("commands"), ()
+        self.body = self._body(self.script)
+        origins: tuple[Origin | None, ...] = tuple((("script",), line - 1) for line in self.body.lines)
+        if not self.language.suffix:
+            return "", [self.body], origins
+        prelude = PRELUDE if self.language.name == "python" else ""
+        name = f"{_digits()}{self._resolve('extension', self.place.render, self.language.suffix)}"
+        content = (prelude + self.body.text).encode()
+        self.inputs[name] = Placed(name=name, content=content, in_logs=self.place.here)
+        return name, [Text(self._run_file(self._beside(name)), ())], (None,) * prelude.count("\n") + origins
+
+    def _body(self, script: str) -> Text:
+        if self.place.raw:
+            return Text(script, tuple(range(1, script.count("\n") + 2)))
+        with self.place.at(("script",), script):
+            return self._local(self.place.text(script, twice=bool(self.language.suffix), **self.more))
+
+    def _beside(self, name: str) -> str:
+        """Where a file of ours lies: never in the notebook's own folder."""
+        return f"{self.place.log_dir if self.place.here else self.place.root}/{name}"
+
+    def _run_file(self, path: str) -> str:
+        if self.language.name == "python":
+            return _python(path, self.place.python.executable)
+        program = " ".join(self.language.program)
+        if not self._resolve("quiet", self.place.render, default=True):
+            program = program.replace("--quiet", "")
+        return f"{program} {path}".lstrip()
+
+    def _listed(self, name: str) -> list[Text]:
+        declared = getattr(self.task, name)
+        if declared is None:
+            return []
+        with self.place.at((yaml_name(name),), declared.raw):
+            if isinstance(declared.raw, list):
+                return [self._local(self.place.text(str(item), **self.more)) for item in declared.raw]
+            return [self._local(Text(text, ())) for text in declared.resolve(self._render)]
+
+    def _local(self, text: Text) -> Text:
+        """Each ``kestra://`` URI becomes the path of its own copy (``ScriptService.replaceInternalStorage``)."""
+
+        def fetch(match: Any) -> str:
+            name = f"{_digits()}.tmp"
+            source = self.place.storage.path(match[0], namespace=self.place.namespace)
+            self.inputs[name] = Placed(name=name, source=str(source), in_logs=self.place.here)
+            return self._beside(name)
+
+        return Text(_URI.sub(fetch, text.text), text.lines)
+
+    def _argv(
+        self, commands: list[Text], script_lines: tuple[Origin | None, ...]
+    ) -> tuple[tuple[str, ...], tuple[Origin | None, ...]]:
+        """Source: ``CommandsWrapper.run``: one shell for ``beforeCommands`` and commands, or the bare argv."""
+        before = [Text(text, ()) for text in self.language.before]
+        before += self._listed("before_commands")
+        interpreter = self._interpreter()
+        if not before and not interpreter:
+            return tuple(c.text for c in commands), ()
+        stop = [Text(self.language.fail_fast, ())] if self._stops() else []
+        lines: list[Origin | None] = []
+        for path, texts in (("", stop), ("beforeCommands", before), ("commands", commands)):
+            for index, text in enumerate(texts):
+                count = text.text.count("\n") + 1
+                own = script_lines if path == "commands" and self.script is not None else ()
+                lines += own or [((path, index), n) for n in range(count)] if path else [None] * count
+        text = self._separator().join(t.text for t in (*stop, *before, *commands))
+        if len(text.encode()) > ARGUMENT_LIMIT:
+            return self._through_file(interpreter, text), tuple(lines)
+        return (*interpreter, text), tuple(lines)
+
+    def _through_file(self, interpreter: list[str], text: str) -> tuple[str, ...]:
+        """A text that no argument can hold is sourced from a file: same shell, same ``$0``, same exit code."""
+        name = f"{_digits()}.sh"
+        self.inputs[name] = Placed(name=name, content=text.encode(), in_logs=self.place.here)
+        return (*interpreter, f". '{self._beside(name)}'")
+
+    def _interpreter(self) -> list[str]:
+        return list(self._resolve("interpreter", self._render, self.language.interpreter))
+
+    def _stops(self) -> bool:
+        if self.script is None and self.language.name == "perl":
+            return False  # Kestra's perl.Commands forgets beforeCommandsWithOptions
+        return bool(self._resolve("fail_fast", self.place.render, default=True))
+
+    def _separator(self) -> str:
+        target = self._resolve("target_os", self.place.render, "AUTO")
+        return "\r\n" if target == "WINDOWS" or (target == "AUTO" and os.name == "nt") else "\n"
+
+
+def _digits() -> str:
+    return str(random.getrandbits(62))  # noqa: S311 - a name, not a secret
+
+
+def _python(path: str, executable: str) -> str:
+    """Source: ``AbstractPythonExecScript``: an environment that ``beforeCommands`` activated wins."""
+    own = f'"$VIRTUAL_ENV/bin/python" "{path}"'
+    return f'if [ -n "$VIRTUAL_ENV" ]; then {own}; else "{executable}" "{path}"; fi'
+
+
