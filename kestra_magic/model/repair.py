@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from kestra_magic.model.source import Source, SourceError, load_yaml
@@ -13,8 +14,28 @@ __all__ = ["piece", "reindented"]
 
 
 def reindented(text: str) -> str:
-    """Return *text* with its indentation, if it has lost it; else nothing."""
-    return ""
+    """Return *text* with its indentation, if it has lost all of it (a copy from a web page does); else nothing."""
+    lines = [line.rstrip() for line in text.split("\n")]
+    if not _is_flat(lines):
+        return ""
+    from kestra_magic.model.outline import indented
+
+    found = indented(lines).strip("\n") + "\n"
+    try:
+        value = load_yaml(Source(found)).value
+    except SourceError:
+        return ""
+    return found if isinstance(value, dict | list) else ""
+
+
+def _is_flat(lines: list[str]) -> bool:
+    """Whether no line is indented although a ``type`` stands where only an indented one may."""
+    written = [line for line in lines if line and not line.lstrip().startswith("#")]
+    if not written or any(line[0] in " \t" for line in written):
+        return False
+    types = sum(bool(re.match(r"type\s*:", line)) for line in written)
+    tasks = any(re.match(r"tasks\s*:\s*$", line) for line in written)
+    return types > 0 and (tasks or types > 1 or written[0].startswith("- "))
 
 
 def piece(source: Source) -> Document | None:
