@@ -1,0 +1,251 @@
+"""One attempt's directory, and the folder where a run's results stay."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import stat
+import sys
+import tempfile
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+from kestra_magic.errors import KestraMagicError
+from kestra_magic.workspace.transfer import TransferError, make_private, move
+
+__all__ = ["IllegalPath", "RunFolder", "WorkDirectory", "id_from", "new_id", "work_parent"]
+
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_OURS = "_run"  # the run's own record, beside its files
+
+
+class IllegalPath(KestraMagicError):  # noqa: N818 - as Kestra says it
+    """A name would lead out of the working directory."""
+
+
+def new_id() -> str:
+    """Return a new identifier: Kestra's ``IdUtils.create``, the base62 of a random UUID."""
+    return _friendly(uuid.uuid4())
+
+
+def id_from(text: str) -> str:
+    """Return the identifier that belongs to *text*: Kestra's ``IdUtils.from``."""
+    digest = hashlib.md5(text.encode("utf-8", "surrogateescape"), usedforsecurity=False).digest()
+    return _friendly(uuid.UUID(bytes=digest, version=3))
+
+
+def _friendly(value: uuid.UUID) -> str:
+    number, said = value.int, ""
+    while number:
+        number, digit = divmod(number, 62)
+        said = _DIGITS[digit] + said
+    return said
+
+
+def work_parent(wanted: Path) -> Path:
+    """Return *wanted*, or a private folder below the system's temporary one if its path holds a space or a colon.
+
+    Scripts use their working directory's path unquoted; Kestra takes colons out of it.
+
+    Raises:
+        KestraMagicError: someone else owns that folder.
+    """
+    if _is_plain(wanted):
+        return wanted
+    owner = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
+    path = make_private(Path(tempfile.gettempdir()) / f"kestra-magic-{owner}")
+    facts = os.lstat(path)
+    if hasattr(os, "getuid") and (facts.st_uid != os.getuid() or stat.S_IMODE(facts.st_mode) & 0o077):
+        raise KestraMagicError(f"`{path}` is not yours alone: choose another folder with the setting `work_dir`")
+    return path
+
+
+def _is_plain(path: Path) -> bool:
+    return not re.search(r"[\s:]", str(path).removeprefix(path.drive))
+
+
+class WorkDirectory:
+    """Where one attempt runs.
+
+    Source: Kestra's ``LocalWorkingDir``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def make(cls, parent: Path, id: str) -> WorkDirectory:  # noqa: A002 - Kestra's word
+        """Make the directory *id* below *parent*, for its owner alone.
+
+        Raises:
+            KestraMagicError: the path cannot stand unquoted in a script, or cannot be made.
+        """
+        path = (parent / id).absolute()
+        if not _is_plain(path):
+            raise IllegalPath(f"`{path}` holds a space or a colon: choose another folder with the setting `work_dir`")
+        try:
+            make_private(path.parent)
+            path.mkdir(mode=0o700)
+        except OSError as error:
+            raise TransferError(path, error) from None
+        return cls(path)
+
+    def resolve(self, name: str | None) -> Path:
+        """Return the path of *name* in here; None is the directory itself.
+
+        Raises:
+            IllegalPath: it is not inside, or leads outside through a link.
+        """
+        if name is None:
+            return self.path
+        path = self.path / name
+        if "\0" in name or ".." in re.split(r"[/\\]" if os.sep == "\\" else "/", name) or not self._holds(path):
+            raise IllegalPath(
+                f"`{name}`: the path to resolve must be a relative path inside the current working directory"
+            )
+        return path
+
+    def _holds(self, path: Path) -> bool:
+        return path.resolve().is_relative_to(self.path.resolve())
+
+    def remove(self) -> str:
+        """Remove it with all that is in it; return why something is left, or nothing."""
+        return remove_tree(self.path)
+
+    def __repr__(self) -> str:
+        return f"WorkDirectory({str(self.path)!r})"
+
+
+def remove_tree(path: Path) -> str:
+    """Remove a folder, also what its owner may not read; links are not followed. Return why something is left."""
+    for _ in range(3):  # a process that is just ending may still write
+        shutil.rmtree(path, ignore_errors=True)
+        if not os.path.lexists(path):
+            return ""
+        _open_up(path)
+    try:
+        shutil.rmtree(path)
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return f"unable to clean up `{path}`: {error.strerror}"
+    return ""
+
+
+def _open_up(path: Path) -> None:
+    """Give the owner back every folder that a script closed."""
+    with suppress(OSError):  # not ours: the removal says so
+        os.chmod(path, 0o700, follow_symlinks=os.chmod not in os.supports_follow_symlinks)
+    with suppress(OSError), os.scandir(path) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                _open_up(Path(entry.path))
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """``kestra-runs/NAME-N``: where a run's results stay. Its path is its own for ever.
+
+    Attributes:
+        base: the folder of all runs.
+        number: N.
+        instead_of: the base that was asked for and could not be written; to be told once.
+    """
+
+    base: Path
+    name: str
+    number: int
+    instead_of: Path | None = None
+
+    @property
+    def path(self) -> Path:
+        return self.base / f"{self.name}-{self.number}"
+
+    @classmethod
+    def allocate(cls, base: Path, name: str, *, fallback: Path | None = None) -> RunFolder:
+        """Make the next folder of *name*; safe among several kernels.
+
+        In the *fallback* (default: the user's data folder) if *base* cannot be written.
+
+        Raises:
+            KestraMagicError: nor can the fallback, or *name* is no name.
+        """
+        if not re.fullmatch(r"\w[\w.-]*", name):
+            raise IllegalPath(f"`{name}` is no name for a run: letters, digits, `.`, `_` and `-`")
+        base = base.absolute()
+        try:
+            return cls(base, name, _next(base, name))
+        except OSError:
+            other = fallback or user_data_path("kestra_magic") / "kestra-runs"
+        try:
+            return cls(other, name, _next(other, name), instead_of=base)
+        except OSError as error:
+            raise TransferError(other, error) from None
+
+    def publish(self) -> Path:
+        """Let ``NAME`` lead to this run; return it, or this folder where another run's folder has that name."""
+        link = self.base / self.name
+        if link.is_dir() and not _is_link(link):
+            return self.path
+        partly = self.base / f".{new_id()}"
+        try:
+            _link(partly, self.path)
+            os.replace(partly, link)
+        except OSError as error:
+            raise TransferError(link, error) from None
+        return link
+
+    def adopt(self, source: Path, name: str) -> Path:
+        """Take in a file under *name*: it is moved, never held twice; return where it lies now.
+
+        Raises:
+            KestraMagicError: it is gone, no regular file, or leads out of this folder.
+        """
+        below = f"_{name}" if name.split("/")[0] == _OURS else name
+        target = WorkDirectory(self.path).resolve(below)
+        try:
+            make_private(target.parent)
+        except OSError as error:
+            raise TransferError(target, error) from None
+        return move(source, target)
+
+
+def _next(base: Path, name: str) -> int:
+    """Make the folder after the last of *name*, and return its number."""
+    make_private(base)
+    with suppress(FileExistsError), open(base / ".gitignore", "x", encoding="utf-8") as file:
+        file.write("*\n")
+    pattern = re.compile(rf"{re.escape(name)}-(\d+)")
+    number = max((int(found[1]) for entry in os.listdir(base) if (found := pattern.fullmatch(entry))), default=0)
+    while True:
+        number += 1
+        with suppress(FileExistsError):  # another kernel was faster
+            (base / f"{name}-{number}").mkdir(mode=0o700)
+            return number
+
+
+def _is_link(path: Path) -> bool:
+    return path.is_symlink() or getattr(os.path, "isjunction", lambda _: False)(path)
+
+
+if sys.platform == "win32":
+
+    def _link(link: Path, folder: Path) -> None:
+        """Make a junction: a link to a folder that needs no privilege."""
+        import _winapi
+
+        existing = link.with_name(folder.name.rpartition("-")[0])
+        if _is_link(existing):
+            os.unlink(existing)  # a junction cannot be replaced in one step
+        _winapi.CreateJunction(str(folder), str(link))
+
+else:
+
+    def _link(link: Path, folder: Path) -> None:
+        os.symlink(folder.name, link)

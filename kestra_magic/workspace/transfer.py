@@ -1,0 +1,145 @@
+"""Files change their place without being held twice: renamed, else shared by the file system, else copied."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+import sys
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING
+
+from kestra_magic.errors import KestraMagicError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["TransferError", "copy", "make_private", "move", "new_file", "write"]
+
+FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file
+KEPT_BITS = 0o755  # others never write; neither setuid nor setgid survives the move
+
+
+class TransferError(KestraMagicError):
+    """A file could not be read or written where it had to be."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        remedy = {
+            errno.ENOSPC: "the disk is full: make room, or move the tree with the setting `runs_dir`",
+            errno.EDQUOT: "the quota is used up: make room, or move the tree with the setting `runs_dir`",
+            errno.ENOENT: "it is no longer there",
+            errno.EACCES: "you have no permission",
+            errno.EROFS: "the file system is read-only",
+            errno.ENOTDIR: "a file lies where a folder is needed",
+            errno.EISDIR: "a folder lies where a file is needed",
+            errno.ENAMETOOLONG: "the name is too long",
+            errno.ELOOP: "it is a link; only regular files are taken",
+        }.get(error.errno or 0, error.strerror or str(error))
+        self.path = path
+        super().__init__(f"`{path}`: {remedy}")
+
+
+def make_private(path: Path) -> Path:
+    """Make the folder and its missing parents, all for their owner alone (0700)."""
+    if not path.is_dir():
+        make_private(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
+    return path
+
+
+def copy(source: Path, target: Path, *, mode: int = 0o644) -> Path:
+    """Copy a regular file over *target*; blocks are shared where the file system can.
+
+    Raises:
+        TransferError: it cannot be read, or the disk does not take it.
+    """
+    try:
+        with _regular(source) as reading, new_file(target, mode) as writing:
+            if not _shared(reading.fileno(), writing.fileno()):
+                shutil.copyfileobj(reading, writing, 1024 * 1024)
+    except OSError as error:
+        raise TransferError(source if error.errno in (errno.ENOENT, errno.ELOOP) else target, error) from None
+    return target
+
+
+def move(source: Path, target: Path) -> Path:
+    """Move a regular file over *target*, keeping its time and, without write for others, its mode.
+
+    A file with a second name elsewhere is copied: what was linked into the work directory must not change with it.
+
+    Raises:
+        TransferError: it is gone, no regular file, or the disk does not take it.
+    """
+    try:
+        facts = os.lstat(source)
+        if not stat.S_ISREG(facts.st_mode):
+            raise OSError(errno.ELOOP, "not a regular file")
+        if facts.st_nlink > 1 or not _renamed(source, target):
+            copy(source, target)
+            os.utime(target, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+            os.unlink(source)
+        os.chmod(target, (facts.st_mode | stat.S_IRUSR) & KEPT_BITS)
+    except OSError as error:
+        raise TransferError(source, error) from None
+    return target
+
+
+def write(target: Path, content: bytes, *, mode: int = 0o644) -> Path:
+    """Write *content* over *target*, whole or not at all.
+
+    Raises:
+        TransferError: the disk does not take it.
+    """
+    try:
+        with new_file(target, mode) as writing:
+            writing.write(content)
+    except OSError as error:
+        raise TransferError(target, error) from None
+    return target
+
+
+@contextmanager
+def new_file(target: Path, mode: int) -> Iterator[IO[bytes]]:
+    """Open a new file that takes *target*'s name when the block ends well, and leaves nothing when it does not."""
+    partly = target.with_name(f".{os.urandom(8).hex()}.part")
+    try:
+        with open(partly, "xb") as file:
+            yield file
+        os.chmod(partly, mode)
+        os.replace(partly, target)
+    finally:
+        with suppress(FileNotFoundError):  # it has its name: the usual case
+            os.unlink(partly)
+
+
+def _regular(path: Path) -> IO[bytes]:
+    """Open a file that is no device and no pipe: those would never end."""
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))  # noqa: SIM115
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    file.close()
+    raise OSError(errno.EINVAL, "it is not a regular file")
+
+
+def _renamed(source: Path, target: Path) -> bool:
+    try:
+        os.replace(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        return False
+    return True
+
+
+def _shared(source: int, target: int) -> bool:
+    if sys.platform != "linux":
+        return False
+    import fcntl
+
+    try:
+        fcntl.ioctl(target, FICLONE, source)
+    except OSError:  # another device, or a file system that cannot
+        return False
+    return True
