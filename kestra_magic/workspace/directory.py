@@ -19,10 +19,10 @@ from platformdirs import user_data_path
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.workspace.transfer import TransferError, make_private, move
 
-__all__ = ["IllegalPath", "RunFolder", "WorkDirectory", "id_from", "new_id", "work_parent"]
+__all__ = ["OWN", "IllegalPath", "RunFolder", "WorkDirectory", "id_from", "new_id", "work_parent"]
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_OURS = "_run"  # the run's own record, beside its files
+OWN = "_run"  # the run's own record, beside its files
 
 
 class IllegalPath(KestraMagicError):  # noqa: N818 - as Kestra says it
@@ -207,7 +207,7 @@ class RunFolder:
         Raises:
             KestraMagicError: it is gone, no regular file, or leads out of this folder.
         """
-        below = f"_{name}" if name.split("/")[0] == _OURS else name
+        below = f"_{name}" if name.split("/")[0] == OWN else name
         target = WorkDirectory(self.path).resolve(below)
         try:
             make_private(target.parent)

@@ -126,6 +126,14 @@ class Storage:
         """Open the file behind *uri* for reading."""
         return open(self.path(uri, namespace=namespace), "rb")
 
+    def delete(self, uri: str) -> bool:
+        """Forget what *uri* leads to; a linked result stays where it lies. Return whether there was one."""
+        place = self._below(uri)
+        if not place.is_file() and not place.is_symlink():
+            return False
+        place.unlink()
+        return True
+
     def _stored(self, uri: str) -> Path:
         place = self._below(uri)
         if place.is_file():

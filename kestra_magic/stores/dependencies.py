@@ -1,0 +1,138 @@
+"""What a Python task's `dependencies` add to an interpreter: installed once per machine, then found again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platformdirs import user_cache_path
+
+from kestra_magic.errors import KestraMagicError
+from kestra_magic.stores.environments import Interpreter
+from kestra_magic.workspace.directory import remove_tree
+from kestra_magic.workspace.transfer import make_private
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["DependencyError", "ensure"]
+
+# pip would look at them, and install something else than what is asked for.
+_FOREIGN = ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_REQUIRE_VIRTUALENV")
+
+
+class DependencyError(KestraMagicError):
+    """The packages that a task needs could not be installed."""
+
+
+def ensure(interpreter: Interpreter, requirements: Sequence[str], *, cache: Path | None = None) -> Interpreter:
+    """Return *interpreter* with *requirements* importable; nothing is installed, nor asked for, when it was before.
+
+    They lie in a folder of their own, in front of the interpreter's packages, as on a server (``PYTHONPATH``).
+    Source: ``PythonEnvironmentManager``.
+
+    Raises:
+        DependencyError: they could not be installed; the installer's last words say why.
+    """
+    wanted = [line.strip() for line in requirements if line.strip()]
+    if not wanted:
+        return interpreter
+    base = user_cache_path("kestra_magic") / "dependencies" if cache is None else cache
+    place = base / _key(interpreter, wanted)
+    if not place.is_dir():
+        _make(interpreter, wanted, place)
+    commands = os.pathsep.join((str(place / "bin"), _path(interpreter)))
+    return replace(interpreter, env={**interpreter.env, "PYTHONPATH": str(place), "PATH": commands})
+
+
+def _path(interpreter: Interpreter) -> str:
+    return interpreter.env.get("PATH") or os.environ.get("PATH", "")
+
+
+def _key(interpreter: Interpreter, requirements: Sequence[str]) -> str:
+    """What makes two environments the same: the interpreter as it is now, and what is asked for."""
+    real = os.path.realpath(interpreter.executable)
+    said = "\n".join((interpreter.executable, real, str(os.stat(real).st_mtime_ns), *requirements))
+    return hashlib.sha256(said.encode()).hexdigest()[:24]
+
+
+def _make(interpreter: Interpreter, requirements: Sequence[str], place: Path) -> None:
+    """Install next to the place, then take its name: a kernel that dies in between leaves nothing half made."""
+    make_private(place.parent)
+    with _alone(place.with_suffix(".lock")):
+        if place.is_dir():  # another kernel was faster
+            return
+        with tempfile.TemporaryDirectory(dir=place.parent, prefix=".making-", ignore_cleanup_errors=True) as partly:
+            target = Path(partly) / "packages"
+            listed = Path(partly) / "requirements.in"
+            listed.write_text("\n".join(requirements) + "\n", "utf-8")
+            _install(interpreter, listed, target)
+            target.mkdir(exist_ok=True)  # everything was a marker that does not apply here
+            os.rename(target, place)
+    remove_tree(place.with_suffix(".lock"))
+
+
+def _install(interpreter: Interpreter, listed: Path, target: Path) -> None:
+    into = ["--target", str(target), "--requirement", str(listed)]
+    uv = shutil.which("uv")
+    if uv:
+        _run([uv, "pip", "install", "--quiet", "--no-config", "--python", interpreter.executable, *into])
+        return
+    pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", *into]
+    _run([_with_pip(interpreter, listed.parent), *pip])
+
+
+def _with_pip(interpreter: Interpreter, folder: Path) -> str:
+    """Return an interpreter of the same kind that has pip: environments made by uv have none."""
+    asked = subprocess.run([interpreter.executable, "-c", "import pip"], capture_output=True, env=_environment())
+    if asked.returncode == 0:
+        return interpreter.executable
+    _run([interpreter.executable, "-m", "venv", str(folder / "pip")])
+    return str(folder / "pip" / interpreter.bin.name / Path(interpreter.executable).name)
+
+
+def _run(command: list[str]) -> None:
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=_environment())
+    except OSError as error:
+        raise DependencyError(f"dependencies: `{command[0]}` cannot be started: {error.strerror}") from None
+    if done.returncode:
+        raise DependencyError(f"dependencies could not be installed: {_last_words(done.stderr or done.stdout)}")
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+
+
+def _last_words(said: str) -> str:
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = [line for line in lines if line.lower().startswith(("error", "×", "╰"))]
+    return (errors or lines or ["the installer said nothing"])[-1]
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Wait until no other kernel of this machine makes the same."""
+    with open(path, "a+b") as file:
+        _lock(file.fileno())
+        yield  # closing the file opens the lock
+
+
+if os.name == "nt":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]
+
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
