@@ -1,12 +1,23 @@
-"""One SQLite file that several kernels write, and any of them may be killed."""
+"""One SQLite file that several kernels write, and any of them may be killed at any time."""
 
 from __future__ import annotations
 
 import os
-import sqlite3
+import threading
+import time
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
-__all__ = ["connect", "on_network"]
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
+    Opened = Callable[[sqlite3.Connection], object]
+
+__all__ = ["Database", "connect", "on_network"]
+
+Found = TypeVar("Found")
 
 BUSY_SECONDS = 10.0
 # Their locks or shared memory cannot be relied on: WAL needs both.
@@ -14,26 +25,104 @@ _NETWORK = {"9p", "afs", "beegfs", "ceph", "cifs", "fuse.sshfs", "glusterfs", "g
             "panfs", "smb2", "smb3", "smbfs", "virtiofs", "wekafs"}  # fmt: skip
 
 
-def connect(path: Path, schema: str) -> sqlite3.Connection:
+def connect(path: Path, schema: str, *, version: int = 1) -> sqlite3.Connection:
     """Open (or make) the database for its owner alone (0600), with *schema* applied; statements commit by themselves.
 
     Write-ahead log without a sync per change: a killed process loses nothing, and after a power cut nothing lives that
     could be lost. On a network file system the plain journal.
 
     Raises:
-        sqlite3.Error: it is corrupt, or the disk does not take it.
+        sqlite3.DatabaseError: it is corrupt, or another version's.
+        sqlite3.OperationalError, OSError: the disk does not take it.
     """
+    import sqlite3
+
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     database = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         database.execute(f"PRAGMA journal_mode={'TRUNCATE' if on_network(path) else 'WAL'}")
         database.execute("PRAGMA synchronous=NORMAL")
         database.execute("PRAGMA wal_autocheckpoint=200")
-        database.executescript(schema)
+        found = database.execute("PRAGMA user_version").fetchone()[0]
+        if found not in (0, version):
+            raise sqlite3.DatabaseError(f"it is of version {found}, not {version}")
+        if not found:
+            database.executescript(f"BEGIN IMMEDIATE; {schema}; PRAGMA user_version={version}; COMMIT")
     except sqlite3.Error:
         database.close()
         raise
     return database
+
+
+class Database:
+    """A file that is opened when it is needed, put aside when it is damaged, and made anew when it is gone.
+
+    Attributes:
+        damages: what was put aside, as sentences.
+    """
+
+    def __init__(self, path: Path, schema: str, opened: Opened = lambda _: None) -> None:
+        self.path = path
+        self.damages: list[str] = []
+        self._schema = schema
+        self._on_open = opened
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+        self._inode = 0
+
+    def run(self, do: Callable[[sqlite3.Connection], Found]) -> Found:
+        """Return what *do* does with the connection; once more on a new file, if this one turns out to be damaged.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        import sqlite3
+
+        with self._lock:
+            try:
+                try:
+                    return do(self._open())
+                except sqlite3.DatabaseError as error:
+                    if type(error) is not sqlite3.DatabaseError:  # its children tell of a full disk, or of a mistake
+                        raise
+                    self._put_aside(error)
+                    return do(self._open())
+            except sqlite3.Error as error:
+                self.close()
+                raise OSError(str(error)) from error
+
+    def close(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is not None and self._inode != _inode(self.path):
+            self.close()  # someone else found it damaged, or removed it
+        if self._connection is None:
+            self._connection = connect(self.path, self._schema)
+            self._inode = _inode(self.path)
+            self._on_open(self._connection)
+        return self._connection
+
+    def _put_aside(self, error: sqlite3.DatabaseError) -> None:
+        damaged = self._inode if self._connection is not None else _inode(self.path)
+        self.close()
+        if damaged != _inode(self.path):
+            return
+        aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
+        for suffix in ("", "-wal", "-shm"):
+            with suppress(FileNotFoundError):  # not all of them are there
+                os.replace(f"{self.path}{suffix}", f"{aside}{suffix}")
+        self.damages.append(f"`{self.path}` was damaged ({error}): it is kept as `{aside.name}`, and a new one begun")
+
+
+def _inode(path: Path) -> int:
+    try:
+        return os.stat(path).st_ino
+    except FileNotFoundError:
+        return -1
 
 
 def on_network(path: Path, mounts: Path = Path("/proc/mounts")) -> bool:

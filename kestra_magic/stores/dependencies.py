@@ -16,7 +16,6 @@ from platformdirs import user_cache_path
 
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.stores.environments import Interpreter
-from kestra_magic.workspace.directory import remove_tree
 from kestra_magic.workspace.transfer import make_private
 
 if TYPE_CHECKING:
@@ -46,6 +45,8 @@ def ensure(interpreter: Interpreter, requirements: Sequence[str], *, cache: Path
         return interpreter
     base = user_cache_path("kestra_magic") / "dependencies" if cache is None else cache
     place = base / _key(interpreter, wanted)
+    if not place.is_dir() and _satisfied(interpreter, wanted):
+        return interpreter
     if not place.is_dir():
         _make(interpreter, wanted, place)
     commands = os.pathsep.join((str(place / "bin"), _path(interpreter)))
@@ -63,6 +64,13 @@ def _key(interpreter: Interpreter, requirements: Sequence[str]) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:24]
 
 
+def _satisfied(interpreter: Interpreter, requirements: Sequence[str]) -> bool:
+    """Whether the interpreter has them all already; pip is asked, and may ask nobody."""
+    asked = [interpreter.executable, "-m", "pip", "install", "--dry-run", "--no-index", "--no-input", *requirements]
+    done = subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=_environment())
+    return done.returncode == 0 and "Would install" not in done.stdout
+
+
 def _make(interpreter: Interpreter, requirements: Sequence[str], place: Path) -> None:
     """Install next to the place, then take its name: a kernel that dies in between leaves nothing half made."""
     make_private(place.parent)
@@ -76,7 +84,6 @@ def _make(interpreter: Interpreter, requirements: Sequence[str], place: Path) ->
             _install(interpreter, listed, target)
             target.mkdir(exist_ok=True)  # everything was a marker that does not apply here
             os.rename(target, place)
-    remove_tree(place.with_suffix(".lock"))
 
 
 def _install(interpreter: Interpreter, listed: Path, target: Path) -> None:

@@ -1,0 +1,344 @@
+"""Every run, written down before its process exists; so that the next kernel finds what this one left."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from kestra_magic.runs.owner import Owner
+from kestra_magic.stores.database import Database
+from kestra_magic.stores.secrets import forms
+from kestra_magic.workspace.transfer import make_private
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterable
+
+__all__ = ["Journal", "Notice", "Record"]
+
+Found = TypeVar("Found")
+
+FOREIGN_SECONDS = 86_400.0
+"""What an owner that nobody here can ask about has not touched for so long is taken for dead."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, state TEXT NOT NULL, owner TEXT NOT NULL, folder TEXT NOT NULL,
+    request TEXT NOT NULL, secrets TEXT NOT NULL, requeue INTEGER NOT NULL, detached INTEGER NOT NULL,
+    attempt INTEGER NOT NULL, pid INTEGER, started_ticks INTEGER, marker TEXT NOT NULL, created REAL NOT NULL,
+    started REAL, ended REAL, touched REAL NOT NULL, exit_code INTEGER, error TEXT NOT NULL,
+    label TEXT NOT NULL, pinned INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS live ON runs (owner) WHERE ended IS NULL;
+CREATE INDEX IF NOT EXISTS latest ON runs (created);
+CREATE INDEX IF NOT EXISTS named ON runs (name, created);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What the journal could not do, to be told once; the run goes on."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One run as the journal knows it. Times are seconds since the epoch.
+
+    Attributes:
+        request: what it takes to run it again; plain data, secrets in it are painted over.
+        secrets: the names of those it read.
+        requeue: it asked to be run again from the beginning when its kernel dies; *attempt* counts from 1.
+        detached: it outlives its kernel on purpose.
+        pid, started_ticks: of its root process, with *marker* its identity; None before it started.
+        touched: when this row was last written.
+    """
+
+    id: str
+    name: str
+    state: str = "CREATED"
+    owner: Owner = field(default_factory=Owner.me)
+    folder: str = ""
+    request: dict[str, Any] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    requeue: bool = False
+    detached: bool = False
+    attempt: int = 1
+    pid: int | None = None
+    started_ticks: int | None = None
+    marker: str = ""
+    created: float = field(default_factory=time.time)
+    started: float | None = None
+    ended: float | None = None
+    touched: float = 0.0
+    exit_code: int | None = None
+    error: str = ""
+    label: str = ""
+    pinned: bool = False
+
+
+_COLUMNS = [each.name for each in fields(Record)]
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM runs"  # noqa: S608 - our own names
+_ROW = f"INTO runs ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+_WRITE, _ADD = f"REPLACE {_ROW}", f"INSERT OR IGNORE {_ROW}"
+
+
+class Journal:
+    """The history of all runs of a person on this machine: one SQLite file, many kernels.
+
+    Nothing here raises for what a disk does: a `Notice` is returned, the run goes on, and what could not be written is
+    written with the next change. Beside the file, ``live/ID`` stands for each run that has not ended.
+    """
+
+    def __init__(self, path: Path, *, owner: Owner | None = None) -> None:
+        self.path = path
+        self.live = path.parent / "live"
+        self.owner = owner or Owner.me()
+        self._database = Database(path, _SCHEMA, self._add_own)
+        self._own: dict[str, Record] = {}
+        self._late: set[str] = set()
+        self._lock = threading.RLock()
+        self._noticed: list[Notice] = []
+        self._told: set[str] = set()
+
+    def notices(self) -> list[Notice]:
+        """Return, once, what was noticed while reading: a damaged file, a disk that is full."""
+        noticed, self._noticed = self._noticed, []
+        return noticed + [Notice(self._database.damages.pop(0)) for _ in range(len(self._database.damages))]
+
+    def close(self) -> None:
+        self._database.close()
+
+    # The life of a run
+
+    def starting(self, record: Record, *, mask: Iterable[str] = ()) -> Notice | None:
+        """Write down a run before its process exists; values in *mask* are painted over."""
+        request = json.loads(json.dumps(record.request, default=str))
+        record = replace(record, owner=self.owner, request=_painted(request, _forms(mask)), touched=time.time())
+        with self._lock:
+            self._own[record.id] = record
+            notice = self._write(record.id, lambda database: database.execute(_WRITE, _values(record)))
+        return self._mark(record) or notice
+
+    def started(
+        self,
+        run: str,
+        /,
+        *,
+        pid: int,
+        started_ticks: int | None = None,
+        marker: str = "",
+    ) -> Notice | None:
+        """Its process exists: remember it by more than its number, which the system gives out again."""
+        now = time.time()
+        return self._change(run, state="RUNNING", pid=pid, started_ticks=started_ticks, marker=marker, started=now)
+
+    def ended(
+        self,
+        run: str,
+        state: str,
+        /,
+        *,
+        exit_code: int | None = None,
+        error: str = "",
+        mask: Iterable[str] = (),
+    ) -> Notice | None:
+        """It has ended, as Kestra names it."""
+        said = _painted(error, _forms(mask))
+        notice = self._change(run, state=state, exit_code=exit_code, error=said, ended=time.time())
+        return self.forget(run) or notice
+
+    def requeued(self, run: str, /) -> Notice | None:
+        """It begins again, as its next attempt."""
+        record = self._own.get(run) or self.get(run)
+        again = 1 if record is None else record.attempt + 1
+        return self._change(run, state="CREATED", attempt=again, pid=None, started_ticks=None, started=None)
+
+    def detached(self, run: str, /) -> Notice | None:
+        """From now on it outlives its kernel on purpose."""
+        return self._change(run, detached=True)
+
+    def pin(self, run: str, /, pinned: bool = True) -> Notice | None:
+        """Keep it for ever, or no longer."""
+        return self._change(run, pinned=pinned)
+
+    def label(self, run: str, /, text: str) -> Notice | None:
+        return self._change(run, label=text)
+
+    # What is known
+
+    def get(self, run: str, /) -> Record | None:
+        return next(iter(self._select("WHERE id = ?", run)), None)
+
+    def history(self, name: str | None = None, limit: int = 50) -> list[Record]:
+        """Return the latest runs (of *name*), the last one first."""
+        if name is None:
+            return self._select("ORDER BY created DESC LIMIT ?", limit)
+        return self._select("WHERE name = ? ORDER BY created DESC LIMIT ?", name, limit)
+
+    def held(self) -> set[Path]:
+        """Return the folders that must not be pruned: of pinned runs, and of those that live in any kernel."""
+        records = self._select("WHERE pinned = 1 OR ended IS NULL")
+        return {Path(r.folder) for r in records if r.folder and (r.pinned or r.detached or not self._is_orphan(r))}
+
+    # What a dead kernel left
+
+    def claim_orphans(self) -> list[Record]:
+        """Take over the runs whose kernel is dead; of several kernels that ask, one gets each of them.
+
+        Detached runs are left alone. The others' rows say from now on that they are this kernel's.
+        """
+        with self._lock:
+            claimed: list[Record] = self._try(self._claim, [])
+            self._own.update({record.id: record for record in claimed})
+        return claimed
+
+    def _claim(self, database: sqlite3.Connection) -> list[Record]:
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            live = _rows(database, "WHERE ended IS NULL AND detached = 0")
+            claimed = [replace(r, owner=self.owner, touched=time.time()) for r in live if self._is_orphan(r)]
+            database.executemany(_WRITE, map(_values, claimed))
+            database.execute("COMMIT")
+        except BaseException:
+            database.execute("ROLLBACK")
+            raise
+        return claimed
+
+    def _is_orphan(self, record: Record) -> bool:
+        owner = record.owner
+        if owner == self.owner:
+            return False
+        if owner.is_foreign():
+            return time.time() - record.touched > FOREIGN_SECONDS
+        return not owner.lives()
+
+    def strays(self) -> list[str]:
+        """Return the runs of dead kernels that only ``live/`` knows of: a damaged journal was put aside."""
+        names = sorted(os.listdir(self.live)) if self.live.is_dir() else []
+        return [name for name in names if self.get(name) is None and not self._marked(name).lives()]
+
+    def forget(self, run: str, /) -> Notice | None:
+        """Take away the mark of a run that is dealt with."""
+        try:
+            (self.live / run).unlink(missing_ok=True)
+        except OSError as error:
+            return self._notice(f"`{self.live}` cannot be written ({error.strerror})")
+        return None
+
+    def _mark(self, record: Record) -> Notice | None:
+        try:
+            make_private(self.live)
+            (self.live / record.id).write_text(record.owner.text(), "ascii")
+        except OSError as error:
+            return self._notice(f"`{self.live}` cannot be written ({error.strerror})")
+        return None
+
+    def _marked(self, run: str, /) -> Owner:
+        try:
+            return Owner.read((self.live / run).read_text("ascii"))
+        except (OSError, ValueError):  # gone, or cut short by a full disk
+            return Owner()
+
+    # Rows
+
+    def _change(self, run: str, /, **changes: Any) -> Notice | None:
+        """Write what has changed, and only that: another kernel may pin a run that is ours."""
+        changes["touched"] = time.time()
+        with self._lock:
+            if run in self._own:
+                self._own[run] = replace(self._own[run], **changes)
+            return self._write(run, lambda database: self._update(database, run, changes))
+
+    def _update(self, database: sqlite3.Connection, run: str, changes: dict[str, Any]) -> None:
+        assigned = ", ".join(f"{name} = ?" for name in changes)
+        values = (*map(_storable, changes.values()), run)
+        done = database.execute(f"UPDATE runs SET {assigned} WHERE id = ?", values)  # noqa: S608
+        if not done.rowcount and run in self._own:
+            database.execute(_WRITE, _values(self._own[run]))
+
+    def _write(self, run: str, do: Callable[[sqlite3.Connection], object]) -> Notice | None:
+        """Do it, and what the disk did not take before."""
+        self._late.add(run)
+        before = len(self._noticed)
+        if self._try(lambda database: self._written(database, run, do), False):
+            self._late.clear()
+            self._own = {key: record for key, record in self._own.items() if record.ended is None}
+        return self._noticed.pop() if len(self._noticed) > before else None
+
+    def _written(self, database: sqlite3.Connection, run: str, do: Callable[[sqlite3.Connection], object]) -> bool:
+        do(database)
+        late = [self._own[key] for key in self._late - {run} if key in self._own]
+        database.executemany(_WRITE, map(_values, late))
+        return True
+
+    def _add_own(self, database: sqlite3.Connection) -> None:
+        """A file that was made anew takes over what this kernel knows."""
+        database.executemany(_ADD, map(_values, list(self._own.values())))
+
+    def _select(self, where: str, *values: object) -> list[Record]:
+        return self._try(lambda database: _rows(database, where, *values), [])
+
+    def _try(self, do: Callable[[sqlite3.Connection], Found], otherwise: Found) -> Found:
+        """Return what *do* does, or *otherwise* where the disk does not let it."""
+        try:
+            make_private(self.path.parent)
+            found = self._database.run(do)
+        except OSError as error:
+            if notice := self._notice(f"the journal `{self.path}` cannot be used ({error})"):
+                self._noticed.append(notice)
+            return otherwise
+        self._told.clear()
+        return found
+
+    def _notice(self, problem: str) -> Notice | None:
+        """Say a problem once, until it is over."""
+        if problem in self._told:
+            return None
+        self._told.add(problem)
+        return Notice(f"{problem}: runs go on, but may be missing in the history and are not found after a crash")
+
+
+def _forms(mask: Iterable[str]) -> list[str]:
+    return sorted({form for value in mask for form in forms(value)}, key=len, reverse=True)
+
+
+def _painted(value: Any, hidden: list[str]) -> Any:
+    """Paint over what must not be seen in every text of plain data."""
+    if isinstance(value, str):
+        for each in hidden:
+            value = value.replace(each, "*" * len(each))
+    elif isinstance(value, list):
+        return [_painted(item, hidden) for item in value]
+    elif isinstance(value, dict):
+        return {_painted(key, hidden): _painted(item, hidden) for key, item in value.items()}
+    return value
+
+
+def _rows(database: sqlite3.Connection, where: str, *values: object) -> list[Record]:
+    return [_record(row) for row in database.execute(f"{_SELECT} {where}", values)]
+
+
+def _values(record: Record) -> list[object]:
+    row = {name: getattr(record, name) for name in _COLUMNS}
+    row |= {"owner": record.owner.text(), "request": json.dumps(record.request), "secrets": json.dumps(record.secrets)}
+    return [_storable(value) for value in row.values()]
+
+
+def _storable(value: object) -> object:
+    """A file's name may hold bytes that are no text; SQLite takes only text."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+def _record(row: tuple[Any, ...]) -> Record:
+    values = dict(zip(_COLUMNS, row, strict=True))
+    values |= {"owner": Owner.read(values["owner"]), "request": json.loads(values["request"])}
+    values |= {"secrets": tuple(json.loads(values["secrets"]))}
+    values |= {name: bool(values[name]) for name in ("requeue", "detached", "pinned")}
+    return Record(**values)
