@@ -1,0 +1,235 @@
+"""The kernel's side of warden and guardians, and what this system can do. `windows.py` has the same names."""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kestra_magic.errors import KestraMagicError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WAIT = None
+"""Seconds that an interruptible wait may last: here, for ever."""
+
+__all__ = ["Helpers", "capabilities", "inherited", "meeting_place", "umask"]
+
+WARM = 2
+PACKAGE = Path(__file__).parents[1]
+_LIMITS = sorted({value for name, value in vars(resource).items() if name.startswith("RLIMIT_")})
+
+
+class Helpers:
+    """This kernel's warden, and the guardians that it holds ready."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._warden: subprocess.Popen[bytes] | None = None
+        self._socket: socket.socket | None = None
+        self._ready: deque[socket.socket] = deque()
+        self._asked = 0
+
+    def warm(self) -> None:
+        """Start the warden, if there is none, without waiting for it.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        with self._lock:
+            self._ensure()
+
+    def guardian(self, *, detached: bool = False) -> socket.socket:
+        """Return a connection to a guardian that waits for its command.
+
+        Raises:
+            KestraMagicError: there is none to be had, with the reason.
+        """
+        with self._lock:
+            for _ in range(2):
+                try:
+                    self._ensure()
+                    return self._taken(detached=detached)
+                except (BrokenPipeError, ConnectionError, EOFError):
+                    self._bury()  # someone ended the warden: runs go on under their guardians, and a new one is made
+                except OSError as error:
+                    why = f"{error.strerror or error}"
+                    raise KestraMagicError(f"a helper process could not be started: {why}") from None
+            raise KestraMagicError(f"the helper process `{sys.executable} {PACKAGE / 'process' / 'warden.py'}` ends at once")
+
+    @property
+    def pid(self) -> int:
+        return self._warden.pid if self._warden else 0
+
+    def _ensure(self) -> None:
+        if self._warden is not None and self._warden.poll() is not None:
+            self._bury()
+        if self._warden is None:
+            self._start()
+
+    def _start(self) -> None:
+        if not sys.executable:
+            raise OSError(2, "Python's own program is not known (sys.executable is empty)")
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._warden = subprocess.Popen(
+                [sys.executable, "-S", "-I", *_source(), str(theirs.fileno()), str(os.getpid()), str(PACKAGE)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        self._socket = ours
+        self._ask(b"g" * WARM)
+
+    def _ask(self, wishes: bytes) -> None:
+        assert self._socket is not None
+        self._socket.sendall(wishes)
+        self._asked += wishes.count(b"g")
+
+    def _taken(self, *, detached: bool) -> socket.socket:
+        if detached:
+            self._ask(b"d")
+            return next(one for kind, one in self._answers() if kind == b"D")
+        if not self._asked and not self._ready:
+            self._ask(b"g")
+        taken = self._ready.popleft() if self._ready else next(one for kind, one in self._answers() if kind == b"G")
+        if self._asked + len(self._ready) < WARM:
+            self._ask(b"g")
+        return taken
+
+    def _answers(self) -> Iterator[tuple[bytes, socket.socket]]:
+        """Yield who comes; a guardian that comes while another kind is waited for is kept ready."""
+        assert self._socket is not None
+        while True:
+            said, descriptors, flags, _ = socket.recv_fds(self._socket, 2, 1, getattr(socket, "MSG_CMSG_CLOEXEC", 0))
+            if not said:
+                raise EOFError
+            kind, number = said[:1], said[1]
+            self._asked -= kind != b"D"
+            if kind == b"E":
+                raise OSError(number, f"{os.strerror(number)}: the limit of processes may be reached (`ulimit -u`)")
+            if not descriptors or flags & socket.MSG_CTRUNC:
+                raise OSError(24, "too many open files in this kernel: close some or raise `ulimit -n`")
+            one = socket.socket(fileno=descriptors[0])
+            yield kind, one
+            if kind == b"G":
+                self._ready.append(one)
+
+    def _bury(self) -> None:
+        for one in self._ready:
+            one.close()
+        self._ready.clear()
+        self._asked = 0
+        if self._socket is not None:
+            self._socket.close()
+        if self._warden is not None:
+            self._warden.kill()  # one that lives on without a socket is of no use
+            self._warden.wait()
+        self._warden = self._socket = None
+
+    def close(self, seconds: float = 3.0) -> None:
+        """Let the warden go: it ends what is left and then itself."""
+        with self._lock:
+            for one in self._ready:
+                one.close()
+            self._ready.clear()
+            if self._socket is not None:
+                self._socket.close()
+            if self._warden is not None:
+                with suppress(subprocess.TimeoutExpired):
+                    self._warden.wait(seconds)
+            self._warden = self._socket = None
+            self._asked = 0
+
+    def forget(self) -> None:
+        """In a forked child: these are the parent's; our copies must not keep them open."""
+        for one in (*self._ready, *filter(None, [self._socket])):
+            one.close()
+        if self._warden is not None:
+            self._warden.returncode = 0  # not our child: nobody shall wait for it here
+        self.__init__()  # type: ignore[misc]
+
+
+def _source() -> list[str]:
+    """The warden's file, or where the package lies in an archive its text."""
+    file = PACKAGE / "process" / "warden.py"
+    if file.exists():
+        return [str(file)]
+    from importlib.resources import files
+
+    return ["-c", (files("kestra_magic.process") / "warden.py").read_text("utf-8")]
+
+
+def inherited() -> dict[str, Any]:
+    """What a child would inherit from this process, to be sent along: the warden's own is from its start."""
+    affinity = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    return {
+        "umask": umask(),
+        "limits": [(which, *resource.getrlimit(which)) for which in _LIMITS],
+        "affinity": affinity,
+        "nice": os.getpriority(os.PRIO_PROCESS, 0),
+    }
+
+
+def umask() -> int:
+    """Linux says it without changing it, which other threads could notice."""
+    with suppress(OSError), open("/proc/self/status") as file:
+        for line in file:
+            if line.startswith("Umask:"):
+                return int(line.split()[1], 8)
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def meeting_place(mark: int) -> str:
+    """Return the path of a detached run's socket: short (a socket's path has 108 bytes at most), in a folder of ours alone.
+
+    Raises:
+        KestraMagicError: the folder is somebody else's.
+    """
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    base = runtime if os.path.isdir(runtime) and len(runtime) < 60 else tempfile.gettempdir()
+    folder = Path(base) / f"kestra-magic-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    about = folder.lstat()
+    if about.st_uid != os.getuid() or about.st_mode & 0o077 or folder.is_symlink():
+        raise KestraMagicError(f"`{folder}` must be yours alone (chmod 0700): detached runs are spoken to through it")
+    return str(folder / f"{mark:x}")
+
+
+def capabilities() -> dict[str, str]:
+    """What this system can do for the promise that nothing is left running, in words for a person."""
+    from kestra_magic.process import cgroup, tree
+
+    return {
+        "subreaper": "yes" if tree.LINUX and "subreaper" not in tree.WITHOUT else _NO_SUBREAPER,
+        "pidfd": _pidfd(),
+        "cgroup.kill": cgroup.said(),
+        "children in /proc": "yes" if tree.lists_children() else "no: whole process lists are read instead",
+    }
+
+
+_NO_SUBREAPER = "no: a daemon that leaves its session and empties its environment can get away"
+
+
+def _pidfd() -> str:
+    from kestra_magic.process import tree
+
+    try:
+        os.close(tree.open_pidfd(os.getpid()))
+    except OSError as error:
+        return f"no ({error.strerror}): the kernel's end is seen once a second"
+    return "yes"
