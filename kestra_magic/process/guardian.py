@@ -14,11 +14,14 @@ import signal
 import socket
 import time
 from contextlib import suppress
+from functools import partial
 
+from kestra_magic.process import cgroup
 from kestra_magic.process.launch import LaunchError, Pipes, launch
 from kestra_magic.process.lines import Lines, Mask
 from kestra_magic.process.recorder import Recorder
-from kestra_magic.process.tree import LINUX, Tree, adopt_orphans, boot_id, name_process, reap, stat
+from kestra_magic.process.system import LINUX, adopt_orphans, boot_id, name_process, reap, stat
+from kestra_magic.process.tree import Tree
 from kestra_magic.process.usage import Meter
 from kestra_magic.process.wire import Frames, pack
 
@@ -31,7 +34,7 @@ __all__ = ["Guardian", "Link", "exit_code", "guard"]
 
 CHUNK = 256 << 10
 SLICE = 4096
-"""When both streams speak they are read in small turns, which keeps their order as well as two pipes allow."""
+"""When both streams speak they are read in turns: that keeps their order as well as two pipes allow."""
 NOTICE_SECONDS = 0.05
 DRAINING_SECONDS = 2.0
 BUSY_CHUNKS = 100
@@ -61,7 +64,7 @@ class Link:
         return self._connection.fileno()
 
     def hear(self) -> list[dict[str, Any]] | None:
-        """Return what was said; None when nobody is there any more. Unread data makes that an error instead of an end."""
+        """Return what was said; None when nobody is there: an error instead of an end if data was unread."""
         try:
             data = self._connection.recv(1 << 16)
         except BlockingIOError:
@@ -99,6 +102,7 @@ def guard(connection: socket.socket, kernel: int | None, *, detached: bool = Fal
     """Wait for a request and see it to its end. Does not return."""
     name_process("kst-guard")
     whole = adopt_orphans()
+    cgroup.enter()
     request = _request(connection, kernel)
     if request is None:
         os._exit(0)
@@ -114,7 +118,7 @@ def guard(connection: socket.socket, kernel: int | None, *, detached: bool = Fal
 def _request(connection: socket.socket, kernel: int | None) -> dict[str, Any] | None:
     frames = Frames()
     while True:
-        ready, _, _ = select.select([connection] if kernel is None else [connection, kernel], [], [])
+        ready, _, _ = select.select([connection.fileno(), *([] if kernel is None else [kernel])], [], [])
         if kernel in ready:
             return None
         try:
@@ -133,7 +137,7 @@ class Guardian:
     def __init__(self, request: dict[str, Any], connection: socket.socket, kernel: int | None, *, whole: bool) -> None:
         self.request = request
         self.poll = select.poll()
-        self.handlers: dict[int, Callable[[], None]] = {}
+        self.handlers: dict[int, Callable[[], object]] = {}
         self.timers: dict[str, tuple[float, Callable[[], None]]] = {}
         self.links: list[Link] = []
         self.listener: socket.socket | None = None
@@ -145,6 +149,7 @@ class Guardian:
         self.lines = {number: Lines(lift=request["lift"]) for number in (1, 2)}
         self.sizes = {1: 0, 2: 0}
         self.noticed = 0
+        self.identity: dict[str, Any] = {}
         self.reason = ""
         self.errors: list[str] = []
         self.status: int | None = None
@@ -157,7 +162,7 @@ class Guardian:
         self._on(self._woken, self._reap)
         if kernel is not None:
             self._on(kernel, self._kernel_gone)
-        self._link(connection)
+        self.links.append(self._link(connection))
 
     # The whole life
 
@@ -198,9 +203,10 @@ class Guardian:
         for pipe, number in pipes.streams.items():
             os.set_blocking(pipe, False)
             self.streams[pipe] = number
-            self._on(pipe, lambda pipe=pipe: self._read(pipe))  # type: ignore[misc]
-        self._tell(self._identity())
-        self._write_status(self._identity())
+            self._on(pipe, partial(self._read, pipe))
+        self.identity = self._identity()
+        self._write_status(self.identity)  # whoever hears that it lives must find it
+        self._tell(self.identity)
         self._in(1.0, self._sample)
         if request["timeout"] is not None:
             self._in(request["timeout"], lambda: self.stop("timeout", request["grace"]), "timeout")
@@ -241,7 +247,7 @@ class Guardian:
             return None
         return max(0.0, min(due for due, _ in self.timers.values()) - time.monotonic()) * 1000
 
-    def _on(self, fd: int, handler: Callable[[], None]) -> None:
+    def _on(self, fd: int, handler: Callable[[], object]) -> None:
         self.poll.register(fd, select.POLLIN)
         self.handlers[fd] = handler
 
@@ -310,7 +316,7 @@ class Guardian:
             self._close_stream(pipe)
         self.log.close()
 
-    # What the kernel is told: at once after silence, then at most twenty times a second, and only when it has asked for more
+    # What the kernel is told: at once after silence, then twenty times a second, and only when it has asked for more
 
     def _soon(self) -> None:
         now = time.monotonic()
@@ -352,10 +358,10 @@ class Guardian:
         for link in self.links:
             link.say(message)
 
-    def _link(self, connection: socket.socket) -> None:
+    def _link(self, connection: socket.socket) -> Link:
         link = Link(connection, self.poll)
-        self.links.append(link)
         self.handlers[link.fileno()] = lambda: self._hear(link)
+        return link
 
     def _hear(self, link: Link) -> None:
         link.flush()
@@ -367,14 +373,15 @@ class Guardian:
             if "stop" in message:
                 self.stop(message["stop"], message["grace"])
             elif "attach" in message:
-                link.say(self._identity())
+                self.links.append(link)
+                link.say(self.identity)
             link.armed = True
             if link.behind:
                 self._soon()
 
     def _unlink(self, link: Link) -> None:
         del self.handlers[link.fileno()]
-        self.links.remove(link)
+        self.links = [other for other in self.links if other is not link]
         link.close()
         if not self.detached:
             self._kernel_gone()
@@ -425,7 +432,7 @@ class Guardian:
         if not self.alive and not self.tree.whole:
             self.alive = bool(self.tree.members())
 
-    def _reaped(self, pid: int, status: int, usage: Any) -> None:
+    def _reaped(self, pid: int, status: int, _usage: Any) -> None:
         if pid == self.tree.main and self.status is None:
             self.status = status
             self.code = exit_code(status)
@@ -466,14 +473,17 @@ class Guardian:
         if self.listener:
             with suppress(OSError):
                 os.unlink(self.request["socket"])
+        if self.detached:
+            cgroup.leave()
+            cgroup.remove(os.getpid())
 
     def _report(self, ending: dict[str, Any]) -> None:
+        """Whoever hears that it has ended must find it written down."""
         exited = {"exited": time.time(), **ending, **self._figures()}
         if self.tree.main:
             self.log.commit()
-            self._write_status({**self._identity(), **exited, **self._notice()})
-            for link in self.links:
-                link.say(self._notice())
+            exited |= self._notice()
+            self._write_status({**self.identity, **exited})
         self._tell(exited)
 
     def _figures(self) -> dict[str, Any]:

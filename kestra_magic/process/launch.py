@@ -8,7 +8,7 @@ import resource
 import signal
 from contextlib import suppress
 
-from kestra_magic.process.tree import COOKIE, LINUX
+from kestra_magic.process.system import COOKIE, LINUX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class LaunchError(Exception):
 
 
 class Pipes:
-    """What the command writes to: *streams* are ours to read (descriptor to 1 stdout, 2 stderr), out and err are its own."""
+    """What the command writes to. *streams* are ours to read (descriptor: 1 stdout, 2 stderr), the rest its own."""
 
     def __init__(self, *, merge: bool, tty: bool) -> None:
         if tty:
@@ -87,7 +87,7 @@ def launch(request: dict[str, Any], pipes: Pipes) -> int:
         program = _program(request["argv"][0], env)
         limits, oom = _limited(request), _exposed(request["oom_score"])
         try:
-            return os.posix_spawn(
+            pid = os.posix_spawn(
                 program,
                 request["argv"],
                 env,
@@ -103,10 +103,14 @@ def launch(request: dict[str, Any], pipes: Pipes) -> int:
         finally:
             _limit(limits)
             _set_oom(oom)
+        if request["nice"] != os.getpriority(os.PRIO_PROCESS, 0):
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, pid, request["nice"])
+        return pid
     except OSError as error:
         raise refused(error, request["argv"]) from None
     except ValueError as error:  # a zero byte
-        raise LaunchError(126, f"`{request['argv'][0]}` could not be started: {error}") from None
+        raise _not_started(request["argv"][0], str(error)) from None
     finally:
         os.chdir("/")
         os.umask(0o077)
@@ -154,18 +158,21 @@ def refused(error: OSError, argv: list[str]) -> LaunchError:
             said = f"the arguments ({size:,} characters) and the environment are longer than the system takes"
             return LaunchError(126, f"{said}: put the text into a file")
         case errno.EMFILE | errno.ENFILE:
-            return LaunchError(126, f"`{name}` could not be started: too many open files; close some or raise `ulimit -n`")
+            return _not_started(name, "too many open files; close some or raise `ulimit -n`")
         case errno.EAGAIN:
-            why = "the limit of processes is reached (`ulimit -u`, or the pids limit of the container)"
-            return LaunchError(126, f"`{name}` could not be started: {why}")
-    return LaunchError(126, f"`{name}` could not be started: {error.strerror or error}")
+            return _not_started(name, "the limit of processes is reached (`ulimit -u`, or that of the container)")
+    return _not_started(name, error.strerror or str(error))
+
+
+def _not_started(name: str, why: str) -> LaunchError:
+    return LaunchError(126, f"`{name}` could not be started: {why}")
 
 
 def _limited(request: dict[str, Any]) -> list[tuple[int, int, int]]:
     """Take on what the command is to inherit; return the limits as they were.
 
-    Its mark is a limit that Linux inherits and has not looked at since 2.4.25: it outlives setsid, setuid and an emptied
-    environment, and anyone may read it.
+    Its mark is a limit that Linux inherits and has not looked at since 2.4.25: it outlives setsid, setuid and an
+    emptied environment, and anyone may read it.
     """
     os.umask(request["umask"])
     wanted = [tuple(entry) for entry in request["limits"]]

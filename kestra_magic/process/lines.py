@@ -1,7 +1,7 @@
 """Bytes of one stream on their way to the log: secrets painted over, cut into whole lines, markers lifted out.
 
-A line ends with ``\\n``, ``\\r`` or ``\\r\\n``, as for Java's ``BufferedReader`` that Kestra reads with. The guardian imports
-this file: standard library only, and little of it.
+A line ends with ``\\n``, ``\\r`` or ``\\r\\n``, as for Java's ``BufferedReader`` that Kestra reads with. The guardian
+imports this file: standard library only, and little of it.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class Lines:
 
     @property
     def open(self) -> bytes:
-        """The unfinished line as it may be seen now; empty while it could be a marker, and once it is too long to show."""
+        """The unfinished line as it may be seen now; empty while it could be a marker, or if it is too long."""
         if self._spilled or (self._may_be_marker and self._held):
             return b""
         return b"".join(self._shown)[:SHOWN].rstrip(b"\r")

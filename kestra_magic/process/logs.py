@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ JOINED = "run.whole.log"
 
 
 class LogLine(NamedTuple):
-    """One line without its end. *stream* is empty for the line that states a gap; *at* is in seconds since the epoch."""
+    """One line without its end. *stream* is empty for a line that states a gap; *at* is seconds since the epoch."""
 
     text: str
     stream: str
@@ -32,7 +31,7 @@ class LogLine(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A stretch of the log that is kept, or the words that stand for one that is not. *start* is its place in what is read."""
+    """A stretch of the log that is kept, or the words for one that is not; *start* is its place in what is read."""
 
     start: int
     size: int
@@ -146,7 +145,7 @@ class LogFile:
         return found
 
     def _index(self, parts: list[_Part]) -> int:
-        """Count the line ends before each block, going on where it was left; return how many there are in all."""
+        """Count the line ends before each block, going on from last time; return how many there are in all."""
         known = tuple(part.first for part in parts)
         if known != self._counted:
             self._counts, self._counted = [0], known
@@ -173,7 +172,7 @@ class LogFile:
 
 
 def _stretches(part: _Part) -> list[tuple[int, int, int]]:
-    """Return place, size and stream of what a file holds; what its index does not know yet is taken for what came last."""
+    """Return place, size and stream of what a file holds; what its index does not know yet goes to who came last."""
     found = [(offset - part.first, length, number) for _, offset, length, number, *_ in part.records()]
     at, size, number = found[-1] if found else (0, 0, 1)
     return [*found, (at + size, part.size - at - size, number)] if at + size < part.size else found
@@ -237,7 +236,7 @@ def _whole_lines(parts: list[_Part], at: int) -> Iterator[tuple[int, bytes]]:
 
 
 def _lines_of(data: bytes, *, keep_last: bool = False) -> list[bytes]:
-    """Cut into lines with their ends; *keep_last* counts what comes last as unfinished, \\r at the very end included."""
+    """Cut into lines with their ends; with *keep_last* what comes last is unfinished, also a \\r at the end."""
     found, told = [], 0
     for end in LINE_END.finditer(data):
         if keep_last and end.end() == len(data) and end[0] == b"\r":

@@ -64,7 +64,7 @@ class Helpers:
                 except OSError as error:
                     why = f"{error.strerror or error}"
                     raise KestraMagicError(f"a helper process could not be started: {why}") from None
-            raise KestraMagicError(f"the helper process `{sys.executable} {PACKAGE / 'process' / 'warden.py'}` ends at once")
+            raise KestraMagicError(f"the helper process ends at once: try `{sys.executable} -S -I -c ''`")
 
     @property
     def pid(self) -> int:
@@ -195,7 +195,7 @@ def umask() -> int:
 
 
 def meeting_place(mark: int) -> str:
-    """Return the path of a detached run's socket: short (a socket's path has 108 bytes at most), in a folder of ours alone.
+    """Return the path of a detached run's socket: short (it has 108 bytes at most), in a folder of ours alone.
 
     Raises:
         KestraMagicError: the folder is somebody else's.
@@ -212,13 +212,13 @@ def meeting_place(mark: int) -> str:
 
 def capabilities() -> dict[str, str]:
     """What this system can do for the promise that nothing is left running, in words for a person."""
-    from kestra_magic.process import cgroup, tree
+    from kestra_magic.process import cgroup, system
 
     return {
-        "subreaper": "yes" if tree.LINUX and "subreaper" not in tree.WITHOUT else _NO_SUBREAPER,
+        "subreaper": "yes" if system.LINUX and "subreaper" not in system.WITHOUT else _NO_SUBREAPER,
         "pidfd": _pidfd(),
         "cgroup.kill": cgroup.said(),
-        "children in /proc": "yes" if tree.lists_children() else "no: whole process lists are read instead",
+        "children in /proc": "yes" if system.lists_children() else "no: whole process lists are read instead",
     }
 
 
@@ -226,10 +226,10 @@ _NO_SUBREAPER = "no: a daemon that leaves its session and empties its environmen
 
 
 def _pidfd() -> str:
-    from kestra_magic.process import tree
+    from kestra_magic.process import system
 
     try:
-        os.close(tree.open_pidfd(os.getpid()))
+        os.close(system.open_pidfd(os.getpid()))
     except OSError as error:
         return f"no ({error.strerror}): the kernel's end is seen once a second"
     return "yes"

@@ -1,9 +1,9 @@
 """A run's log on disk, as it is written: whole lines in order of arrival, and an index that says whose they are.
 
 ``run.log`` holds the bytes, ``run.idx`` a record of 24 bytes for each stretch of one stream: time (ns since the epoch),
-offset, length, stream (1 stdout, 2 stderr), flags. ``run.frames`` holds the lifted markers, each behind such a record whose
-offset says where in the log it was written. A log that outgrows half its cap goes on in ``run.log.N`` and ``run.idx.N``,
-N being the offset of its first byte; of these only the last are kept.
+offset, length, stream (1 stdout, 2 stderr), flags. ``run.frames`` holds the lifted markers, each behind such a record
+whose offset says where in the log it was written. A log that outgrows half its cap goes on in ``run.log.N`` and
+``run.idx.N``, N being the offset of its first byte; of these only the last are kept.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class Command:
         task_run, attempt: stamped on every event.
         timeout: seconds, from the start; then the tree is ended with reason ``timeout``.
         grace: seconds between asking (TERM) and ending (KILL).
-        background: what happens to processes that outlive the command: they are waited for, killed, or kept until the kernel ends.
+        background: whether processes that outlive the command are waited for, killed, or kept until the kernel ends.
         mask: strings that must not be seen in the log or in events, of three characters at least.
         lift: lines ``::{…}::`` become frames instead of lines of the log.
         merge: stderr goes where stdout goes, in exact order.
@@ -106,12 +106,12 @@ class Child:
         self._lock = threading.Lock()
 
     def events(self) -> Iterator[Event]:
-        """Yield what happens, to the end. After an interrupt it may be called again and goes on where it was."""
+        """Yield what happens, to the end. Called again after an interrupt it goes on where it was."""
         while not self._over:
             while not self._events:
                 self._news.wait(system.WAIT)
                 self._news.clear()
-            # No call between taking and yielding: Python looks for interrupts at calls, and nothing may fall in between.
+            # No call between taking and yielding: Python looks for interrupts at calls, and none may fall between.
             event = self._events[0]
             del self._events[0]
             if isinstance(event, Exited | Lost):
@@ -120,7 +120,7 @@ class Child:
         self._forget_frames()
 
     def stop(self, *, grace: float | None = None, reason: Reason = "stop") -> None:
-        """Ask every process of the tree to end (TERM) and end those that have not after *grace* seconds; 0: end them now."""
+        """Ask every process of the tree to end (TERM); end those that have not after *grace* seconds, 0: all now."""
         self.say({"stop": reason, "grace": self._grace if grace is None else grace})
 
     def say(self, message: dict[str, Any]) -> None:
@@ -140,7 +140,7 @@ class Child:
         except OSError:
             data = b""
         if not data:
-            self.lose("the process that watched over it is gone, and what it watched over was ended")
+            self.look_up()
             return False
         for message in self._frames.feed(data):
             self.take(message)
@@ -148,11 +148,11 @@ class Child:
 
     def take(self, message: dict[str, Any]) -> None:
         match message:
+            case {"exited": at}:
+                self._exited(message, at)
             case {"notice": _}:
                 self._tell(*self._tail.read(message))
                 self.say({"more": 1})
-            case {"exited": at}:
-                self._exited(message, at)
             case {"started": at}:
                 self._started(message, at)
             case {"usage": at}:
@@ -180,6 +180,20 @@ class Child:
         if not self.ended.is_set():
             self._tell(Lost(reason=reason, at=time.time(), **self._stamp))
         self._end()
+
+    def look_up(self) -> None:
+        """Nobody speaks for it any more: what stands written decides whether it has ended or was lost."""
+        status: dict[str, Any] = {}
+        with suppress(OSError, ValueError):
+            status = json.loads((self._folder / "status").read_text("utf-8"))
+        if self.ended.is_set():
+            return
+        if status and not self.pid:
+            self._started(status, status["started"])
+        if "exited" in status:
+            self._exited(status, status["exited"])
+        else:
+            self.lose("who watched over it is gone: its machine was started anew, or someone ended it")
 
     def refuse(self, code: int, sentence: str) -> None:
         """It could not be started."""
@@ -302,7 +316,7 @@ def start(command: Command) -> Child:
 
 
 def attach(log_dir: Path, *, show_bytes: int = 512 << 10) -> Child:
-    """Return the run whose log lies in *log_dir*, live or ended, also one that another kernel started: told from its beginning.
+    """Return the run whose log lies in *log_dir*, live or ended, of any kernel: told from its beginning.
 
     Raises:
         KestraMagicError: there is none.
@@ -314,7 +328,7 @@ def attach(log_dir: Path, *, show_bytes: int = 512 << 10) -> Child:
     stamp = {"task_run": status["task_run"], "attempt": status["attempt"]}
     child = Child(folder=log_dir, grace=2.0, budget=show_bytes, detached=True, marker=status["mark"], **stamp)
     if "exited" in status or not _met(child, status["socket"]):
-        _replay(child, log_dir, status)
+        child.look_up()
     return child
 
 
@@ -330,17 +344,6 @@ def _met(child: Child, place: str) -> bool:
     child.connection = connection
     _listener().add(child)
     return True
-
-
-def _replay(child: Child, log_dir: Path, status: dict[str, Any]) -> None:
-    """It has ended, perhaps while we were about to speak to it."""
-    with suppress(OSError, ValueError):
-        status = json.loads((log_dir / "status").read_text("utf-8"))
-    child.take({key: value for key, value in status.items() if key not in ("exited", "notice")})
-    if "exited" in status:
-        child.take({key: value for key, value in status.items() if key != "started"})
-    else:
-        child.lose("it ended with its machine, or someone ended what watched over it")
 
 
 def shutdown() -> None:
@@ -365,10 +368,14 @@ def _listener() -> Listening:
         return _listening
 
 
+_PLAIN = [
+    "timeout", "grace", "background", "lift", "merge", "tty", "log_cap", "oom_score", "detach", "task_run", "attempt",
+]  # fmt: skip
+
+
 def _request(command: Command, mark: int) -> dict[str, Any]:
-    plain = ("timeout", "grace", "background", "lift", "merge", "tty", "log_cap", "oom_score", "detach", "task_run", "attempt")
     return {
-        **{name: getattr(command, name) for name in plain},
+        **{name: getattr(command, name) for name in _PLAIN},
         **system.inherited(),
         "argv": list(command.argv),
         "env": dict(command.env),
@@ -381,7 +388,7 @@ def _request(command: Command, mark: int) -> dict[str, Any]:
 
 
 def hidden_forms(values: tuple[str, ...]) -> set[bytes]:
-    """Return *values* as they may be met: plain, in base64 at any place of a text, quoted for URLs, escaped for JSON."""
+    """Return *values* as they may be met: plain, in base64 anywhere in a text, quoted for URLs, escaped for JSON."""
     found: set[bytes] = set()
     for value in values:
         plain = value.encode("utf-8", "surrogateescape")
@@ -392,7 +399,7 @@ def hidden_forms(values: tuple[str, ...]) -> set[bytes]:
 
 
 def _in_base64(plain: bytes) -> Iterator[bytes]:
-    """Three bytes become four characters, so there are three ways in which a text may hold it; its edges belong to others."""
+    """Three bytes become four characters: a text may hold it in three ways, less what its edges share."""
     yield base64.b64encode(plain)
     for lead in range(3):
         text = base64.b64encode(bytes(lead) + plain)

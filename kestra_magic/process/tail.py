@@ -1,4 +1,4 @@
-"""A log on disk, followed while it is written: what is new becomes Outputs, and of their text never more than a budget."""
+"""A log on disk, followed while it is written: what is new becomes Outputs, their text no more than a budget."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Tail:
     def read(self, notice: dict[str, Any], *, last: bool = False) -> list[Output]:
         """Return what was written up to *notice*, in order: markers where they stood between the lines."""
         texts, frames = self._texts(notice["log"]), self._lifted(notice["frames"])
-        found = list(heapq.merge(frames, texts, key=lambda o: o.offset))  # stable: a marker stands before what follows it
+        found = list(heapq.merge(frames, texts, key=lambda o: o.offset))  # a marker stands before what follows it
         for number, side in self._sides.items():
             lines, size = notice["lines"][number - 1], notice["sizes"][number - 1]
             self._reconcile(found, side, lines - side.lines, size - side.size, notice)

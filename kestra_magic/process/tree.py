@@ -1,205 +1,38 @@
-"""All descendants of this process: who they are, and their end.
+"""All descendants of this process, and their end.
 
-A process that adopts orphans (a subreaper) has its whole tree below it, whatever the tree does: it has ended when there is
-no child left to wait for. Where the system has no such thing, a tree is what descends from the command, shares its
+A process that adopts orphans (a subreaper) has its whole tree below it, whatever the tree does: it has ended when there
+is no child left to wait for. Where the system has no such thing, a tree is what descends from the command, shares its
 process group or session, or carries its cookie in the environment. Standard library only.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
-import sys
 import time
 from contextlib import suppress
+
+from kestra_magic.process import cgroup
+from kestra_magic.process.system import Process, carries, children, lists_children, processes, reap, send, stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any, Final
+    from typing import Any
 
     Reaped = Callable[[int, int, Any], None]
 
-__all__ = [
-    "COOKIE", "LINUX", "WITHOUT", "Process", "Tree", "adopt_orphans", "boot_id", "carries", "children", "marked",
-    "name_process", "open_pidfd", "processes", "reap", "send", "stat",
-]  # fmt: skip
+__all__ = ["Tree"]
 
-LINUX = sys.platform.startswith("linux")
-COOKIE = "KESTRA_MAGIC_MARK"
-WITHOUT: Final = frozenset(os.environ.get("KESTRA_MAGIC_WITHOUT", "").split(","))
-"""Abilities of the system not to use: pidfd, pidfd_open, children, subreaper, cgroup. For sandboxes that pretend to have them."""
-_SUBREAPER, _NAME = 36, 15
-_PIDFD_OPEN, _PIDFD_SEND_SIGNAL = 434, 424
-_libc: Final = ctypes.CDLL(None, use_errno=True) if LINUX else None
-_HAS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children") and "children" not in WITHOUT
-
-
-class Process:
-    """What the system says of one process. *start* is in ticks since the machine booted (0 where it is not known)."""
-
-    __slots__ = ("group", "parent", "session", "start", "state")
-
-    def __init__(self, state: str, parent: int, group: int, session: int, start: int) -> None:
-        self.state, self.parent, self.group, self.session, self.start = state, parent, group, session, start
-
-    @property
-    def lives(self) -> bool:
-        return self.state not in "ZX"
-
-
-def adopt_orphans() -> bool:
-    """Make this process the parent of all its orphaned descendants. Return whether the system can."""
-    return "subreaper" not in WITHOUT and _prctl(_SUBREAPER, 1)
-
-
-def name_process(name: str) -> None:
-    _prctl(_NAME, ctypes.c_char_p(name.encode()))
-
-
-def _prctl(option: int, value: Any) -> bool:
-    zero = ctypes.c_ulong(0)
-    value = ctypes.c_ulong(value) if isinstance(value, int) else value
-    return _libc is not None and _libc.prctl(option, value, zero, zero, zero) == 0
-
-
-def open_pidfd(pid: int) -> int:
-    """Return a descriptor of process *pid*, also where Python was built without `os.pidfd_open` (conda).
-
-    Raises:
-        OSError: there is no such process, or no such ability.
-    """
-    if "pidfd" in WITHOUT or _libc is None:
-        raise OSError(38, "no pidfd here")
-    if hasattr(os, "pidfd_open") and "pidfd_open" not in WITHOUT:
-        return os.pidfd_open(pid)
-    return _syscall(_PIDFD_OPEN, pid, 0)
-
-
-def _send_pidfd(pidfd: int, number: int) -> None:
-    if hasattr(signal, "pidfd_send_signal") and "pidfd_open" not in WITHOUT:
-        signal.pidfd_send_signal(pidfd, number)
-    else:
-        _syscall(_PIDFD_SEND_SIGNAL, pidfd, number, 0, 0)
-
-
-def _syscall(number: int, *arguments: int) -> int:
-    assert _libc is not None
-    done = int(_libc.syscall(ctypes.c_long(number), *map(ctypes.c_long, arguments)))
-    if done < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    return done
-
-
-def send(pid: int, number: int, *, known: Callable[[Process], bool]) -> bool:
-    """Send a signal to *pid* if it is *known* as ours: looked at while a descriptor holds it, so that it is no other."""
-    pidfd = None
-    with suppress(OSError):
-        pidfd = open_pidfd(pid)
-    try:
-        process = stat(pid)
-        if process is None or not known(process):
-            return False
-        if pidfd is None:
-            os.kill(pid, number)  # microseconds in which the number may be given to another: what older systems have
-        else:
-            _send_pidfd(pidfd, number)
-    except OSError:
-        return False
-    finally:
-        if pidfd is not None:
-            os.close(pidfd)
-    return True
-
-
-def boot_id() -> str:
-    """Return what is different after each start of the machine; empty where it is not known."""
-    with suppress(OSError), open("/proc/sys/kernel/random/boot_id") as file:
-        return file.read().strip()
-    return ""
-
-
-def stat(pid: int) -> Process | None:
-    """Return what is known of *pid*; None if there is no such process."""
-    if not LINUX:
-        return processes().get(pid)
-    try:
-        with open(f"/proc/{pid}/stat", "rb", 0) as file:
-            data = file.read()
-    except OSError:
-        return None
-    fields = data[data.rindex(b")") + 2 :].split()
-    return Process(chr(fields[0][0]), int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]))
-
-
-def processes() -> dict[int, Process]:
-    """Return every process that can be seen."""
-    if LINUX:
-        seen = ((int(name), stat(int(name))) for name in os.listdir("/proc") if name.isdigit())
-        return {pid: process for pid, process in seen if process is not None}
-    found = {}
-    for line in _ps("pid=,ppid=,pgid=,sess=,state=").splitlines():
-        pid, parent, group, session, state = line.split()[:5]
-        found[int(pid)] = Process(state[:1], int(parent), int(group), int(session, 16), 0)
-    return found
-
-
-def _ps(columns: str, *more: str) -> str:
-    import subprocess
-
-    return subprocess.run(["/bin/ps", "-axww", *more, "-o", columns], capture_output=True, text=True, check=False).stdout  # noqa: S603
-
-
-def children(pid: int, known: dict[int, Process] | None = None) -> list[int]:
-    """Return the children of *pid*, of all its threads; from *known* if that is given."""
-    if known is not None:
-        return [child for child, process in known.items() if process.parent == pid]
-    if not _HAS_CHILDREN:
-        return children(pid, processes())
-    found: list[int] = []
-    with suppress(OSError):
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with suppress(OSError), open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
-                found += map(int, file.read().split())
-    return found
-
-
-def marked(pid: int, mark: int) -> bool:
-    """Whether *pid* was born with *mark*: as a limit that Linux inherits and ignores, else as a cookie in its environment."""
-    with suppress(OSError), open(f"/proc/{pid}/limits", "rb") as file:
-        if b" %d " % mark in file.read().partition(b"Max file locks")[2].partition(b"\n")[0]:
-            return True
-    return carries(pid, mark)
-
-
-def carries(pid: int, mark: int) -> bool:
-    cookie = f"{COOKIE}={mark:x}"
-    if not LINUX:
-        return any(line.split(None, 1)[0] == str(pid) and cookie in line for line in _ps("pid=,command=", "-E").splitlines())
-    with suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
-        return cookie.encode() in file.read().split(b"\0")
-    return False
-
-
-def reap(told: Reaped | None = None) -> bool:
-    """Wait for the children that have ended. Return whether there are others."""
-    while True:
-        try:
-            pid, status, usage = os.wait4(-1, os.WNOHANG)
-        except ChildProcessError:
-            return False
-        if pid == 0:
-            return True
-        if told:
-            told(pid, status, usage)
+STUBBORN = 0.02
+"""Seconds of killing one by one, after which all are ended in one stroke where that is possible."""
 
 
 class Tree:
     """The descendants of this process, but for *keep* and theirs.
 
     Attributes:
-        ended: the processes that were told to end; *strays* of them had left the group of the command.
+        ended: the processes that were told to end; *strays* of them had left the process group of the command.
     """
 
     def __init__(self, main: int = 0, mark: int = 0, *, whole: bool = True, keep: Iterable[int] = ()) -> None:
@@ -212,7 +45,7 @@ class Tree:
 
     def members(self, limit: int = 5000) -> list[int]:
         """Return those that live, parents first."""
-        known = None if _HAS_CHILDREN else processes()
+        known = None if lists_children() else processes()
         found: dict[int, None] = {}
         level = [pid for pid in children(os.getpid(), known) if pid not in self._keep]
         while level and len(found) < limit:
@@ -255,13 +88,21 @@ class Tree:
         """End every process now. Return whether all are gone; only one that the system itself holds is not."""
         self.ended.update(self.members())
         self._kill_group()
-        deadline, pause = time.monotonic() + seconds, 0.0001
+        begun, pause, stroke = time.monotonic(), 0.0001, False
         while reap(told) or not self.whole:
-            if not self._kill_round() or time.monotonic() > deadline:
+            seen = time.monotonic() - begun
+            if not self._kill_round() or seen > seconds:
                 break
+            if seen > STUBBORN and not stroke:
+                stroke = True
+                self._kill_in_one_stroke()
             time.sleep(pause)
             pause = min(pause * 1.5, 0.002)
         return not self.members()
+
+    def _kill_in_one_stroke(self) -> None:
+        if self.main and cgroup.leave():
+            cgroup.kill(os.getpid())
 
     def _kill_group(self) -> None:
         if self.main:
@@ -270,7 +111,7 @@ class Tree:
 
     def _kill_round(self) -> bool:
         """Parents first. A child's number stays its own until we wait for it; of the others the parent is looked at."""
-        known = None if _HAS_CHILDREN else processes()
+        known = None if lists_children() else processes()
         level = [pid for pid in children(os.getpid(), known) if pid not in self._keep]
         for pid in level:
             with suppress(OSError):
@@ -284,10 +125,10 @@ class Tree:
         return bool(found) or (not self.whole and self._kill_lost())
 
     def _kill_lost(self) -> bool:
-        sent = [send(pid, signal.SIGKILL, known=lambda p, pid=pid: p.lives and self._mine(pid, p)) for pid in self._lost()]
-        return any(sent)
+        def still_mine(process: Process) -> bool:
+            return process.lives and self._mine(pid, process)
 
-
-def lists_children() -> bool:
-    """Whether /proc says who the children of a process are; else all processes are looked at."""
-    return _HAS_CHILDREN
+        sent = 0
+        for pid in self._lost():
+            sent += send(pid, signal.SIGKILL, known=still_mine)
+        return sent > 0

@@ -1,4 +1,4 @@
-"""What a tree of processes uses: processor, memory, input and output. From /proc by the guardian, elsewhere by psutil."""
+"""What a tree of processes uses: processor, memory, input and output. From /proc in the guardian, else by psutil."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The warden: keeps guardians warm and is the last line of defence. Standard library only; run as a file, or as source.
+"""The warden: keeps guardians warm and is the last line of defence. Standard library only; run as a file.
 
-It lives in a session of its own (a kernel's restart kills the kernel's process group) and ends when its kernel has ended:
-then, or when a guardian dies, it is the parent of what is left, and ends it.
+It lives in a session of its own (a kernel's restart kills the kernel's process group) and ends when its kernel has.
+Then, or when a guardian dies, it is the parent of what is left, and ends it.
 
     python -S -I warden.py SOCKET KERNEL_PID [FOLDER_OF_THE_PACKAGE]
 """
@@ -41,14 +41,16 @@ class Warden:
     """Forks guardians when it is asked: ``g`` for one that ends with the kernel, ``d`` for one that outlives it."""
 
     def __init__(self, kernel: socket.socket, kernel_pid: int) -> None:
-        from kestra_magic.process import tree
+        from kestra_magic.process import cgroup, system, tree
 
-        self.tree = tree
+        self.cgroup = cgroup
+        self.system = system
+        self.tree = tree.Tree
         self.kernel = kernel
         self.kernel_pid = kernel_pid
         self.pidfd: int | None = None
         with suppress(OSError):
-            self.pidfd = tree.open_pidfd(kernel_pid)
+            self.pidfd = system.open_pidfd(kernel_pid)
         self.guardians: dict[int, socket.socket] = {}
         self.detached: set[int] = set()
         self.woken, self.wake = os.pipe()
@@ -69,8 +71,9 @@ class Warden:
         self._end()
 
     def _prepare(self) -> None:
-        self.tree.adopt_orphans()
-        self.tree.name_process("kst-warden")
+        self.system.adopt_orphans()
+        self.cgroup.tidy()
+        self.system.name_process("kst-warden")
         for number in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGTSTP", "SIGPIPE"):
             signal.signal(getattr(signal, number), signal.SIG_IGN)
         for end in (self.woken, self.wake):
@@ -136,11 +139,14 @@ class Warden:
         with suppress(BlockingIOError):
             os.read(self.woken, 4096)
         gone: list[int] = []
-        self.tree.reap(lambda pid, *_: gone.append(pid))
-        keep = (self.guardians.keys() | self.detached) - set(gone)
-        if any(pid not in keep for pid in self.tree.children(os.getpid())):
-            self.tree.Tree(keep=keep).kill(lambda pid, *_: gone.append(pid))
+        self.system.reap(lambda pid, *_: gone.append(pid))
         for pid in gone:
+            self.cgroup.kill(pid)
+        keep = (self.guardians.keys() | self.detached) - set(gone)
+        if any(pid not in keep for pid in self.system.children(os.getpid())):
+            self.tree(keep=keep).kill(lambda pid, *_: gone.append(pid))
+        for pid in gone:
+            self.cgroup.remove(pid)
             self.detached.discard(pid)
             if connection := self.guardians.pop(pid, None):
                 connection.close()
@@ -152,7 +158,8 @@ class Warden:
         while self.guardians and time.monotonic() < until:
             self._bury()
             time.sleep(0.002)
-        self.tree.Tree(keep=self.detached).kill()
+        self.tree(keep=self.detached).kill()
+        self.cgroup.tidy()
         os._exit(0)
 
 
