@@ -1,0 +1,166 @@
+"""Why it failed, in a person's words: what a code means, which line of the cell it was, and what helps."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Protocol
+
+from kestra_magic.runs.tracebacks import Failure, last_failure, mapped, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from kestra_magic.runs.result import TaskResult
+    from kestra_magic.tasks.place import Path_
+
+__all__ = ["excerpt", "exit_meaning", "hint", "map_traceback", "mapped_error"]
+
+TAIL = 200
+LAST = 30
+BUILTINS = ("[[", "source", "shopt", "declare", "typeset", "pushd", "popd", "let", "mapfile", "readarray", "function")
+BASHISMS = {
+    rf"({'|'.join(map(re.escape, BUILTINS))}): not found": r"`\1`",
+    r"Bad substitution": "`${x//a/b}`, `${x^}` or `${!x}`",
+    r'Syntax error: "\(" unexpected': "an array or `<( … )`",
+    r"Syntax error: redirection unexpected": "`<<<` or `<( … )`",
+    r"Syntax error: Bad for loop variable": "`for (( … ))`",
+    r"Illegal option -o pipefail": "`pipefail`",
+}
+BASH = "is bash, and this is /bin/sh: use `-l bash`, or `#| interpreter: [/bin/bash, -c]`"
+_SHELL = re.compile(r"^(?:/\S+/)?(?:da|ba|z|k)?sh: (?:line )?\d+: ", re.MULTILINE)
+_NOT_FOUND = re.compile(
+    r"(?:sh: (?:line )?(?:\d+: )?|^|: )([^\s:'\"`]+): (?:command )?not found$|^(?:env: )['‘]([^'’]+)['’]: No such",
+    re.MULTILINE,
+)
+_MISSING_FILES = (
+    re.compile(r"can't open file '([^']+)'"),
+    re.compile(r"(?:cannot open|can't open) '?([^'\n:]+?)'?(?:: No such file)?$", re.MULTILINE),
+    re.compile(r"No such file or directory: '([^']+)'"),
+    re.compile(r"([^\s:'\"`‘’]+)['’]?: No such file or directory$", re.MULTILINE),
+    re.compile(r"Cannot find module '([^']+)'"),
+    re.compile(r"(\S*/\S+): (?:command )?not found$", re.MULTILINE),
+)
+_NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
+_DENIED = re.compile(r"([^\s:'\"`]+): Permission denied$", re.MULTILINE)
+
+
+class Written(Protocol):
+    """What is asked of an execution's context: where lines were written, and what lies beside the notebook."""
+
+    task_paths: Mapping[str, Path_]
+    beside: Path
+
+    def where(self, path: Path_, line: int) -> str: ...
+
+
+def exit_meaning(code: int | None, *, peak_bytes: int = 0) -> str:
+    """Say what an exit code means beyond its number; nothing for those a program chooses itself.
+
+    Args:
+        peak_bytes: most memory that the tree held, told where memory may be the reason; 0 if unknown.
+    """
+    if code == 126:
+        return "the command was found but could not be run: is the file executable?"
+    if code == 127:
+        return "the command was not found"
+    if code is None or not 128 < code < 192:
+        return ""
+    try:
+        name = signal.Signals(code - 128).name
+    except ValueError:
+        return ""
+    held = f"; it held {peak_bytes / 1e9:.1f} GB" if peak_bytes else ""
+    return f"ended by {name}" + (f", most often because memory ran out{held}" if name == "SIGKILL" else "")
+
+
+def map_traceback(text: str, script: str, where: Callable[[int], str]) -> tuple[str, str]:
+    """Return *text* with the places in *script* said as places in the cell, and its last error in one line.
+
+    Args:
+        script: the script file's name; empty when the text was the shell's own argument.
+        where: says where a line of the script (from 1) was written, «line 7»; nothing if nowhere in the cell.
+    """
+    told = mapped(text, script, where)
+    failure = last_failure(told)
+    return told, failure.sentence
+
+
+def hint(text: str, *, beside: Callable[[str], bool]) -> str:
+    """Say what helps against the last error in *text*; nothing if nothing is known.
+
+    Args:
+        text: the end of what the process wrote to stderr.
+        beside: whether a relative name lies beside the notebook.
+    """
+    text = plain(text)
+    return _bashism(text) or _missing_file(text, beside) or _not_executable(text) or _not_found(text)
+
+
+def mapped_error(result: TaskResult, context: Written) -> str:
+    """Say in one line why the task failed: its last error, at its line of the cell; what the code means; what helps."""
+    tail = result.log.tail("stderr", LAST)
+    stopped = result.exit is None or bool(result.exit.reason or result.exit.error)
+    peak = result.exit.rss_bytes if result.exit else 0
+    parts = [
+        _failure(result, context).sentence,
+        "" if stopped else exit_meaning(result.exit_code, peak_bytes=peak),
+        hint(tail, beside=lambda name: (context.beside / name).exists()),
+    ]
+    return "; ".join(part for part in parts if part)
+
+
+def excerpt(result: TaskResult, context: Written) -> str:
+    """Return the lines of stderr that tell the last error: a traceback, or the very last ones; places in the cell."""
+    return _failure(result, context).text
+
+
+def _failure(result: TaskResult, context: Written) -> Failure:
+    text = result.log.tail("stderr", TAIL)
+    if result.prepared is None:
+        return last_failure(text)
+    lines, task = result.prepared.lines, context.task_paths.get(result.task_id, ())
+    roots = (result.prepared.job.root, result.prepared.job.log_dir)
+
+    def where(number: int) -> str:
+        origin = lines[number - 1] if 0 < number <= len(lines) else None
+        return context.where((*task, *origin[0]), origin[1] + 1) if origin else ""
+
+    return last_failure(mapped(text, result.prepared.script, where, roots=roots))
+
+
+def _bashism(text: str) -> str:
+    if not _SHELL.search(text):
+        return ""
+    for pattern, what in BASHISMS.items():
+        if match := re.search(pattern, text):
+            return f"{match.expand(what)} {BASH}"
+    return ""
+
+
+def _missing_file(text: str, beside: Callable[[str], bool]) -> str:
+    names = [match[1] for pattern in _MISSING_FILES for match in pattern.finditer(text)]
+    modules = [match[1].partition(".")[0] for match in _NO_MODULE.finditer(text)]
+    for name in (*names, *(f"{module}.py" for module in modules), *modules):
+        for candidate in dict.fromkeys((name.removeprefix("./"), PurePath(name).name)):
+            if _is_below(candidate) and beside(candidate):
+                return f"`{candidate}` lies beside the notebook: add `-f {candidate}`, or `--here`"
+    return ""
+
+
+def _is_below(name: str) -> bool:
+    path = PurePath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+
+
+def _not_executable(text: str) -> str:
+    match = _DENIED.search(text) if _SHELL.search(text) else None
+    return f"input files are not executable: `sh {match[1]}`, or `chmod +x {match[1]}` before it" if match else ""
+
+
+def _not_found(text: str) -> str:
+    match = _NOT_FOUND.search(text)
+    name = match and (match[1] or match[2])
+    return f"`{name}` is not installed here, or not on PATH (`%kestra doctor` lists what is)" if name else ""

@@ -1,0 +1,231 @@
+"""What a failure is told as."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from kestra_magic.process.events import Exited
+from kestra_magic.runs.explain import excerpt, exit_meaning, hint, map_traceback, mapped_error
+
+SCRIPT = "4611686018427387904.py"
+
+
+def said_by(*argv: str, cwd: Path) -> str:
+    return subprocess.run(argv, cwd=cwd, capture_output=True, text=True, check=False).stderr
+
+
+def sh(script: str, cwd: Path) -> str:
+    return said_by("/bin/sh", "-c", script, cwd=cwd)
+
+
+def nothing(name: str) -> bool:
+    return False
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    {
+        126: "could not be run",
+        127: "was not found",
+        137: "memory",
+        139: "SIGSEGV",
+        143: "SIGTERM",
+        130: "SIGINT",
+    }.items(),
+)
+def test_codes_that_a_shell_gives_are_explained(code: int, words: str) -> None:
+    assert words in exit_meaning(code)
+
+
+@pytest.mark.parametrize("code", [None, 0, 1, 3, 128, 255])
+def test_codes_that_a_program_chooses_mean_what_it_says(code: int | None) -> None:
+    assert exit_meaning(code) == ""
+
+
+def test_a_kill_for_memory_says_how_much_was_held() -> None:
+    assert "61.2 GB" in exit_meaning(137, peak_bytes=61_200_000_000)
+
+
+@pytest.mark.skipif("dash" not in os.path.realpath("/bin/sh"), reason="/bin/sh is not dash here")
+@pytest.mark.parametrize(
+    "script",
+    [
+        "[[ -n x ]]",
+        "source x",
+        "pushd /",
+        'a=(1 2); echo "${a[0]}"',
+        "x=abc; echo ${x//a/b}",
+        "cat <<< hi",
+        "set -o pipefail",
+        "for ((i=0;i<3;i++)); do echo $i; done",
+        "declare -A m",
+        "shopt -s globstar",
+    ],
+)
+def test_bash_in_sh_is_told_how_to_get_bash(script: str, tmp_path: Path) -> None:
+    assert "`-l bash`" in hint(sh(script, tmp_path), beside=nothing)
+
+
+def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
+    for shell in ("/bin/sh", "/bin/bash"):
+        told = hint(said_by(shell, "-c", "kestra-magic-php -v", cwd=tmp_path), beside=nothing)
+
+        assert told.startswith("`kestra-magic-php` is not installed here")
+
+
+@pytest.mark.parametrize(
+    ("script", "name"),
+    [
+        (f"{sys.executable} train.py", "train.py"),
+        ("sh run.sh", "run.sh"),
+        ("cat data.csv", "data.csv"),
+        (f"{sys.executable} -c 'open(\"in/data.csv\")'", "in/data.csv"),
+        (f"{sys.executable} -c 'import helpers'", "helpers.py"),
+        ("./run.sh", "run.sh"),
+    ],
+)
+def test_a_file_that_lies_beside_the_notebook_is_offered(script: str, name: str, tmp_path: Path) -> None:
+    said = sh(script, tmp_path)
+
+    assert hint(said, beside=name.__eq__) == f"`{name}` lies beside the notebook: add `-f {name}`, or `--here`"
+    assert "beside" not in hint(said, beside=nothing)
+
+
+def test_files_elsewhere_are_not_looked_for() -> None:
+    asked: list[str] = []
+
+    hint(
+        "cat: ../secret: No such file or directory\ncat: /etc/x: No such file or directory",
+        beside=lambda n: bool(asked.append(n)),
+    )
+
+    assert asked == ["secret", "x"]
+
+
+def test_input_files_are_not_executable(tmp_path: Path) -> None:
+    (tmp_path / "run.sh").write_text("echo hi\n")
+
+    assert "`sh ./run.sh`" in hint(sh("./run.sh", tmp_path), beside=nothing)
+
+
+def test_most_errors_need_no_hint() -> None:
+    assert hint("ValueError: no\n", beside=nothing) == ""
+
+
+def failing(source: str, folder: Path) -> str:
+    (folder / SCRIPT).write_text(source)
+    return said_by(sys.executable, str(folder / SCRIPT), cwd=folder)
+
+
+def cell(number: int) -> str:
+    return f"line {number + 1}" if number > 3 else ""
+
+
+def test_a_traceback_says_lines_of_the_cell(tmp_path: Path) -> None:
+    source = "true = True\nfalse = False\nnull = None\ndef f():\n    return 1 / 0\n\nf()\n"
+
+    text, sentence = map_traceback(failing(source, tmp_path), SCRIPT, cell)
+
+    assert sentence == "line 6: ZeroDivisionError: division by zero"
+    assert "  line 8, in <module>\n    f()" in text
+    assert str(tmp_path) not in text
+    assert SCRIPT not in text
+
+
+def test_a_syntax_error_has_its_line_too(tmp_path: Path) -> None:
+    text, sentence = map_traceback(failing("\n\n\n\nif x\n", tmp_path), SCRIPT, cell)
+
+    assert sentence.startswith("line 6: SyntaxError")
+    assert "if x" in text
+
+
+def test_the_last_frame_names_its_file_when_it_is_not_the_cell(tmp_path: Path) -> None:
+    source = "import json\n\n\njson.loads('{')\n"
+
+    text, sentence = map_traceback(failing(source, tmp_path), SCRIPT, cell)
+
+    assert sentence.startswith("decoder.py, line ")
+    assert "JSONDecodeError" in sentence
+    assert 'File "json/decoder.py"' in text
+    assert "  line 5, in <module>" in text
+
+
+def test_of_chained_errors_the_last_is_told(tmp_path: Path) -> None:
+    source = "\n\n\ntry:\n    {}['a']\nexcept KeyError:\n    raise ValueError('b')\n"
+
+    result = log(failing(source, tmp_path), script=SCRIPT, lines=8)
+
+    assert excerpt(result, context(tmp_path)) == (
+        "Traceback (most recent call last):\n  line 8, in <module>\n    raise ValueError('b')\nValueError: b"
+    )
+
+
+def test_a_deep_recursion_tells_beginning_and_end(tmp_path: Path) -> None:
+    source = "def a(n): return b(n)\ndef b(n):\n    if n: return a(n - 1)\n    raise ValueError('deep')\na(30)\n"
+
+    result = log(failing(source, tmp_path), script=SCRIPT, lines=5)
+    lines = excerpt(result, context(tmp_path)).splitlines()
+
+    assert "  … 50 more …" not in lines[:2]
+    assert any(line.strip().startswith("…") and line.endswith("more …") for line in lines)
+    assert lines[-1] == "ValueError: deep"
+
+
+def log(stderr: str, *, script: str = "", lines: int = 0, code: int = 1) -> SimpleNamespace:
+    prepared = SimpleNamespace(
+        script=script,
+        lines=tuple((("script",), n) for n in range(lines)),
+        job=SimpleNamespace(root="/work/abc", log_dir="/runs/x"),
+    )
+    return SimpleNamespace(
+        log=SimpleNamespace(tail=lambda stream, lines: "".join(stderr.splitlines(keepends=True)[-lines:])),
+        prepared=prepared,
+        task_id="t",
+        exit=Exited(code=code),
+        exit_code=code,
+    )
+
+
+def context(beside: Path) -> SimpleNamespace:
+    return SimpleNamespace(
+        task_paths={"t": ("tasks", 0)},
+        beside=beside,
+        where=lambda path, line: f"line {line + 1}" if path == ("tasks", 0, "script") else f"? {path}",
+    )
+
+
+def test_lines_of_a_shell_script_are_the_cells_too(tmp_path: Path) -> None:
+    said = sh("echo hi\necho ho\nkestra-magic-php\n", tmp_path)
+
+    told = mapped_error(log(said, lines=3, code=127), context(tmp_path))  # type: ignore[arg-type]
+
+    assert told.startswith("line 4: kestra-magic-php: not found; the command was not found; `kestra-magic-php` is not")
+
+
+def test_other_languages_lines_are_found_by_the_scripts_name(tmp_path: Path) -> None:
+    said = (
+        "/work/abc/1234.js:2\n  throw new Error('x')\n\nError: x\n    at Object.<anonymous> (/work/abc/1234.js:2:9)\n"
+    )
+
+    result = log(said, script="1234.js", lines=3)
+
+    assert "at Object.<anonymous> (line 3)" in excerpt(result, context(tmp_path))  # type: ignore[arg-type]
+
+
+def test_what_was_ended_from_outside_is_not_explained_by_its_code(tmp_path: Path) -> None:
+    result = log("", code=143)
+    result.exit = Exited(code=143, reason="timeout")
+
+    assert mapped_error(result, context(tmp_path)) == ""  # type: ignore[arg-type]
+
+
+def test_colours_and_bars_are_not_told(tmp_path: Path) -> None:
+    result = log("10%\r20%\r\x1b[31mfatal: no\x1b[0m\n", code=1)
+
+    assert mapped_error(result, context(tmp_path)) == "fatal: no"  # type: ignore[arg-type]
