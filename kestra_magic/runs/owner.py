@@ -96,6 +96,6 @@ def started_ticks(pid: int) -> int:
 
 def _asked(pid: int) -> int:
     """What `ps` says, as a number that differs when it does."""
-    environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}
-    said = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, env=environment).stdout.strip()
+    asked = ["ps", "-o", "lstart=", "-p", str(pid)]
+    said = subprocess.run(asked, capture_output=True, env={**os.environ, "LC_ALL": "C", "TZ": "UTC"}).stdout.strip()
     return int.from_bytes(hashlib.blake2b(said, digest_size=7).digest(), "big") if said else 0

@@ -85,6 +85,7 @@ def forms(value: str) -> set[str]:
 def _in_base64(data: bytes, offset: int) -> Iterator[str]:
     """Yield what base64 makes of *data* wherever it stands: the characters at both ends depend on the neighbours."""
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        yield encode(data).decode().rstrip("=")
         code = encode(b"\0" * offset + data)[-(-offset * 8 // 6) : (offset + len(data)) * 8 // 6].decode()
         if len(code) >= _LINE:
             yield code

@@ -29,7 +29,7 @@ class TransferError(KestraMagicError):
         remedy = {
             errno.ENOSPC: "the disk is full: make room, or move the tree with the setting `runs_dir`",
             errno.EDQUOT: "the quota is used up: make room, or move the tree with the setting `runs_dir`",
-            errno.ENOENT: "it is no longer there",
+            errno.ENOENT: "it is no longer there" if path.parent.is_dir() else "there is no such folder",
             errno.EACCES: "you have no permission",
             errno.EROFS: "the file system is read-only",
             errno.ENOTDIR: "a file lies where a folder is needed",
@@ -56,11 +56,16 @@ def copy(source: Path, target: Path, *, mode: int = 0o644) -> Path:
         TransferError: it cannot be read, or the disk does not take it.
     """
     try:
-        with _regular(source) as reading, new_file(target, mode) as writing:
-            if not _shared(reading.fileno(), writing.fileno()):
-                shutil.copyfileobj(reading, writing, 1024 * 1024)
+        reading = _regular(source)
     except OSError as error:
-        raise TransferError(source if error.errno in (errno.ENOENT, errno.ELOOP) else target, error) from None
+        raise TransferError(source, error) from None
+    with reading:
+        try:
+            with new_file(target, mode) as writing:
+                if not _shared(reading.fileno(), writing.fileno()):
+                    shutil.copyfileobj(reading, writing, 1024 * 1024)
+        except OSError as error:
+            raise TransferError(target, error) from None
     return target
 
 
