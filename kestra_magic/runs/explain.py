@@ -103,10 +103,9 @@ def mapped_error(result: TaskResult, context: Written) -> str:
     """Say in one line why the task failed: its last error, at its line of the cell; what the code means; what helps."""
     tail = result.log.tail("stderr", LAST)
     stopped = result.exit is None or bool(result.exit.reason or result.exit.error)
-    peak = result.exit.rss_bytes if result.exit else 0
     parts = [
         _failure(result, context).sentence,
-        "" if stopped else exit_meaning(result.exit_code, peak_bytes=peak),
+        "" if stopped else exit_meaning(result.exit_code),
         hint(tail, beside=lambda name: (context.beside / name).exists()),
     ]
     return "; ".join(part for part in parts if part)
