@@ -131,7 +131,8 @@ def _placed(name: str, value: object, storage: Storage, namespace: str) -> Itera
     else:
         kind = type(value).__name__
         raise KestraMagicError(
-            f"`{name}`: a value of type `{kind}` has no form as a file; give text, bytes, a path, a DataFrame, a dict or a list"
+            f"`{name}`: a value of type `{kind}` has no form as a file; "
+            "give text, bytes, a path, a DataFrame, a dict or a list"
         )
 
 
