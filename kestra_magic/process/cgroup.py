@@ -1,7 +1,7 @@
 """A control group for each run, where this user may make one: everything in it can be ended in one stroke (cgroup v2).
 
-Moving a process takes a grace period of the system, 10 to 20 ms. So a guardian enters its group while it waits for work,
-its command is born there, and only when killing one by one does not do does the guardian leave, to end the rest.
+Moving a process takes a grace period of the system, 10 to 20 ms. So a guardian enters its group while it waits for
+work, its command is born there, and only when killing one by one does not do does the guardian leave, to end the rest.
 Standard library only.
 """
 

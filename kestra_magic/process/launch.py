@@ -182,7 +182,7 @@ def _limited(request: dict[str, Any]) -> list[tuple[int, int, int]]:
             os.sched_setaffinity(0, request["affinity"])
     before = [(which, *resource.getrlimit(which)) for which, _, _ in wanted]
     _limit([entry for entry, was in zip(wanted, before, strict=True) if entry != was])
-    return before
+    return [was for was in before if was[0] != _RLIMIT_LOCKS]
 
 
 def _limit(limits: list[Any]) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from array import array
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
@@ -113,7 +114,7 @@ class Helpers:
         """Yield who comes; a guardian that comes while another kind is waited for is kept ready."""
         assert self._socket is not None
         while True:
-            said, descriptors, flags, _ = socket.recv_fds(self._socket, 2, 1, getattr(socket, "MSG_CMSG_CLOEXEC", 0))
+            said, descriptors, flags = _received(self._socket)
             if not said:
                 raise EOFError
             kind, number = said[:1], said[1]
@@ -160,6 +161,19 @@ class Helpers:
         if self._warden is not None:
             self._warden.returncode = 0  # not our child: nobody shall wait for it here
         self.__init__()  # type: ignore[misc]
+
+
+def _received(connection: socket.socket) -> tuple[bytes, array[int], int]:
+    """`socket.recv_fds` forgets its flags: what is started by others must not inherit these descriptors."""
+    descriptors = array("i")
+    room = socket.CMSG_SPACE(descriptors.itemsize)
+    said, told, flags, _ = connection.recvmsg(2, room, getattr(socket, "MSG_CMSG_CLOEXEC", 0))
+    for level, kind, data in told:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)
+    return said, descriptors, flags
 
 
 def _source() -> list[str]:

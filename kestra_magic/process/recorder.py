@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FRAMES", "INDEX", "LOG", "RECORD", "STREAMS", "Recorder"]
 
-LOG, INDEX, FRAMES = "run.log", "run.idx", "run.frames"
+LOG = "run.log"
+INDEX = "run.idx"
+FRAMES = "run.frames"
 RECORD: Final = struct.Struct("<QQIBBH")
 STREAMS = ("", "stdout", "stderr")
 SEGMENTS = 4

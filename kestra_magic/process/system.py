@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COOKIE", "LINUX", "WITHOUT", "Process", "adopt_orphans", "boot_id", "carries", "children", "lists_children",
-    "marked", "name_process", "open_pidfd", "processes", "reap", "send", "stat",
+    "marked", "name_process", "open_pidfd", "processes", "reap", "send", "send_pidfd", "stat",
 ]  # fmt: skip
 
 LINUX = sys.platform.startswith("linux")
@@ -71,7 +71,7 @@ def open_pidfd(pid: int) -> int:
     return _syscall(_PIDFD_OPEN, pid, 0)
 
 
-def _send_pidfd(pidfd: int, number: int) -> None:
+def send_pidfd(pidfd: int, number: int) -> None:
     if hasattr(signal, "pidfd_send_signal") and "pidfd_open" not in WITHOUT:
         signal.pidfd_send_signal(pidfd, number)
     else:
@@ -98,7 +98,7 @@ def send(pid: int, number: int, *, known: Callable[[Process], bool]) -> bool:
         if pidfd is None:
             os.kill(pid, number)  # microseconds in which the number may be given to another: what older systems have
         else:
-            _send_pidfd(pidfd, number)
+            send_pidfd(pidfd, number)
     except OSError:
         return False
     finally:

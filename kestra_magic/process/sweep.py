@@ -1,0 +1,126 @@
+"""What a dead kernel left, found by identity and mark, and ended: never a process that only got its number.
+
+Those that fork faster than they can be listed are frozen first: of one that stands still the list of children is final.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from functools import partial
+
+from kestra_magic.process import system
+from kestra_magic.process.system import Process
+
+__all__ = ["Identity", "Sweep", "end_left", "identity", "lives"]
+
+LOOKS = 40
+"""Rounds of freezing after which those that stand still are ended although others may still come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One process of one start of one machine: its number alone may be another's by now."""
+
+    boot: str
+    pid: int
+    start: int
+
+
+def identity(pid: int | None = None) -> Identity:
+    """Return who *pid*, or this process, is."""
+    pid = os.getpid() if pid is None else pid
+    process = system.stat(pid)
+    return Identity(system.boot_id(), pid, process.start if process else 0)
+
+
+def lives(who: Identity) -> bool:
+    """Whether this very process still runs. Locks do not tell: a forked child keeps them."""
+    process = system.stat(who.pid) if who.boot == system.boot_id() else None
+    return process is not None and process.lives and process.start == who.start
+
+
+def end_left(root: Identity, mark: int, *, seconds: float = 5.0) -> int:
+    """End what still lives of the run whose command was *root*, and return how many processes that were.
+
+    Args:
+        root: pid 0 if the command was never seen.
+        mark: what all its processes bear.
+    """
+    if root.boot != system.boot_id():
+        return 0
+    sweep = Sweep(root, mark)
+    deadline = time.monotonic() + seconds
+    quiet = 0
+    while quiet < 2 and time.monotonic() < deadline:
+        quiet = 0 if sweep.round() else quiet + 1
+    sweep.kill()
+    return len(sweep.ended)
+
+
+class Sweep:
+    """Freezes and ends the processes of one run."""
+
+    def __init__(self, root: Identity, mark: int) -> None:
+        self.ended: set[int] = set()
+        self._root = root
+        self._mark = mark
+        self._sessions = {root.pid} - {0}
+        self._frozen: dict[int, int] = {}
+        self._rounds = 0
+
+    def round(self) -> bool:
+        """Freeze who is new, or else end who is frozen. Return whether there was anyone."""
+        self._rounds += 1
+        new = self._freeze(self._mine(system.processes()))
+        again = self._freeze({child for pid in list(self._frozen) for child in system.children(pid)})
+        found = bool(self._frozen)
+        if not (new or again) or self._rounds % LOOKS == 0:
+            self.kill()
+        if not new:
+            time.sleep(0.003)
+        return found
+
+    def kill(self) -> None:
+        for pid, start in self._frozen.items():
+            if system.send(pid, signal.SIGKILL, known=partial(_born, start)):
+                self.ended.add(pid)
+        self._frozen.clear()
+
+    def _mine(self, known: dict[int, Process]) -> set[int]:
+        mine = {pid for pid, process in known.items() if self._is_mine(pid, process)}
+        while more := {p for p, process in known.items() if process.lives and process.parent in mine and p not in mine}:
+            mine |= more
+        self._sessions |= {known[pid].session for pid in mine if known[pid].start >= self._root.start} - {0}
+        return mine
+
+    def _is_mine(self, pid: int, process: Process) -> bool:
+        if pid == os.getpid() or not process.lives:
+            return False
+        young = process.start >= self._root.start
+        if self._root.pid and young and (process.session in self._sessions or pid == self._root.pid):
+            return pid != self._root.pid or process.start == self._root.start
+        return system.marked(pid, self._mark)
+
+    def _freeze(self, level: set[int]) -> bool:
+        """Stop *level*, and only then ask each for its children, which by then are all it will have."""
+        some = False
+        while level := {pid for pid in level if pid not in self._frozen and self._stop(pid)}:
+            some = True
+            level = {child for pid in level for child in system.children(pid)}
+        return some
+
+    def _stop(self, pid: int) -> bool:
+        def belongs(process: Process) -> bool:
+            if process.lives and (process.parent in self._frozen or self._is_mine(pid, process)):
+                self._frozen[pid] = process.start
+                return True
+            return False
+
+        return system.send(pid, signal.SIGSTOP, known=belongs)
+
+
+def _born(start: int, process: Process) -> bool:
+    return process.start == start
