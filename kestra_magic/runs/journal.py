@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,7 +18,7 @@ from kestra_magic.workspace.transfer import make_private
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 __all__ = ["Journal", "Notice", "Record"]
 
@@ -124,7 +125,8 @@ class Journal:
         with self._lock:
             self._own[record.id] = record
             notice = self._write(record.id, lambda database: database.execute(_WRITE, _values(record)))
-        return self._mark(record) or notice
+        marked = self._mark(record)
+        return notice or marked
 
     def started(
         self,
@@ -152,7 +154,8 @@ class Journal:
         """It has ended, as Kestra names it."""
         said = _painted(error, _forms(mask))
         notice = self._change(run, state=state, exit_code=exit_code, error=said, ended=time.time())
-        return self.forget(run) or notice
+        forgotten = self.forget(run)
+        return notice or forgotten
 
     def requeued(self, run: str, /) -> Notice | None:
         """It begins again, as its next attempt."""
@@ -200,15 +203,10 @@ class Journal:
         return claimed
 
     def _claim(self, database: sqlite3.Connection) -> list[Record]:
-        database.execute("BEGIN IMMEDIATE")
-        try:
+        with _together(database):
             live = _rows(database, "WHERE ended IS NULL AND detached = 0")
             claimed = [replace(r, owner=self.owner, touched=time.time()) for r in live if self._is_orphan(r)]
             database.executemany(_WRITE, map(_values, claimed))
-            database.execute("COMMIT")
-        except BaseException:
-            database.execute("ROLLBACK")
-            raise
         return claimed
 
     def _is_orphan(self, record: Record) -> bool:
@@ -235,14 +233,14 @@ class Journal:
     def _mark(self, record: Record) -> Notice | None:
         try:
             make_private(self.live)
-            (self.live / record.id).write_text(record.owner.text(), "ascii")
+            (self.live / record.id).write_text(record.owner.text(), "utf-8")
         except OSError as error:
             return self._notice(f"`{self.live}` cannot be written ({error.strerror})")
         return None
 
     def _marked(self, run: str, /) -> Owner:
         try:
-            return Owner.read((self.live / run).read_text("ascii"))
+            return Owner.read((self.live / run).read_text("utf-8"))
         except (OSError, ValueError):  # gone, or cut short by a full disk
             return Owner()
 
@@ -269,13 +267,15 @@ class Journal:
         before = len(self._noticed)
         if self._try(lambda database: self._written(database, run, do), False):
             self._late.clear()
+            self._told.clear()
             self._own = {key: record for key, record in self._own.items() if record.ended is None}
         return self._noticed.pop() if len(self._noticed) > before else None
 
     def _written(self, database: sqlite3.Connection, run: str, do: Callable[[sqlite3.Connection], object]) -> bool:
-        do(database)
-        late = [self._own[key] for key in self._late - {run} if key in self._own]
-        database.executemany(_WRITE, map(_values, late))
+        with _together(database):
+            do(database)
+            late = [self._own[key] for key in self._late - {run} if key in self._own]
+            database.executemany(_WRITE, map(_values, late))
         return True
 
     def _add_own(self, database: sqlite3.Connection) -> None:
@@ -289,13 +289,11 @@ class Journal:
         """Return what *do* does, or *otherwise* where the disk does not let it."""
         try:
             make_private(self.path.parent)
-            found = self._database.run(do)
+            return self._database.run(do)
         except OSError as error:
             if notice := self._notice(f"the journal `{self.path}` cannot be used ({error})"):
                 self._noticed.append(notice)
             return otherwise
-        self._told.clear()
-        return found
 
     def _notice(self, problem: str) -> Notice | None:
         """Say a problem once, until it is over."""
@@ -319,6 +317,18 @@ def _painted(value: Any, hidden: list[str]) -> Any:
     elif isinstance(value, dict):
         return {_painted(key, hidden): _painted(item, hidden) for key, item in value.items()}
     return value
+
+
+@contextmanager
+def _together(database: sqlite3.Connection) -> Iterator[None]:
+    """One transaction, alone among all kernels; nothing of it stays if something fails."""
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    finally:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
 
 
 def _rows(database: sqlite3.Connection, where: str, *values: object) -> list[Record]:

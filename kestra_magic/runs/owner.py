@@ -77,7 +77,7 @@ def _space() -> str:
 
 def _line(path: Path) -> str:
     try:
-        return path.read_text("ascii").strip()
+        return path.read_text("utf-8").strip()
     except OSError:  # not Linux
         return ""
 

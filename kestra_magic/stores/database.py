@@ -88,7 +88,6 @@ class Database:
                     self._put_aside(error)
                     return do(self._open())
             except sqlite3.Error as error:
-                self.close()
                 raise OSError(str(error)) from error
 
     def close(self) -> None:

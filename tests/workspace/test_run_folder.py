@@ -13,6 +13,7 @@ import pytest
 
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.workspace.directory import IllegalPath, RunFolder, WorkDirectory
+from kestra_magic.workspace.outputs import collect
 from kestra_magic.workspace.transfer import TransferError
 from tests.workspace.conditions import ROOT, as_nobody, no_space_left
 
@@ -213,3 +214,12 @@ def test_a_disk_without_a_free_inode_or_byte_falls_back(small_disk: Path, tmp_pa
     folder = RunFolder.allocate(small_disk / "runs", "a", fallback=tmp_path / "data")
 
     assert folder.path.is_dir()
+
+
+def test_x19_a_collected_file_is_gone_from_a_shared_work_directory(tmp_path: Path, work: WorkDirectory) -> None:
+    (work.path / "x.csv").write_text("1")
+    found, _ = collect(work.path, ["*.csv"])
+
+    RunFolder.allocate(tmp_path / "runs", "a").adopt(found["x.csv"], "x.csv")
+
+    assert collect(work.path, ["*.csv"])[0] == {}
