@@ -50,8 +50,11 @@ _DENIED = re.compile(r"([^\s:'\"`]+): Permission denied$", re.MULTILINE)
 class Written(Protocol):
     """What is asked of an execution's context: where lines were written, and what lies beside the notebook."""
 
-    task_paths: Mapping[str, Path_]
-    beside: Path
+    @property
+    def task_paths(self) -> Mapping[str, Path_]: ...
+
+    @property
+    def beside(self) -> Path: ...
 
     def where(self, path: Path_, line: int) -> str: ...
 

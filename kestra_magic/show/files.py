@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from kestra_magic.show.images import IMAGES, look
-from kestra_magic.show.tables import TABLES, Glance, NoTable, glance
+from kestra_magic.show.tables import TABLES, Glance, Limits, NoTable, glance
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,17 +25,6 @@ JSON_BYTES = 1 << 20
 LOOK_BYTES = 256 << 10
 _HEX_BYTES = 256
 _BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How much of a file is looked at: rows and columns of tables, characters of text, bytes of images."""
-
-    rows: int = 100
-    columns: int = 50
-    cell_chars: int = 200
-    text_chars: int = 200_000
-    image_bytes: int = 10 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +96,7 @@ def _preview(path: Path, limits: Limits) -> Preview:
 
 def _table(path: Path, start: bytes, whole: int, limits: Limits) -> Preview:
     try:
-        table = glance(path, rows=limits.rows, columns=limits.columns, chars=limits.cell_chars)
+        table = glance(path, limits)
     except NoTable as error:
         return _with(str(error), _plain(path, start, whole, limits))
     return Preview(kind="table", said=table.said, table=table)

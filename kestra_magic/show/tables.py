@@ -7,27 +7,38 @@ import io
 import json
 import re
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["TABLES", "Glance", "NoTable", "glance"]
+__all__ = ["TABLES", "Glance", "Limits", "NoTable", "glance"]
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 HEAD_BYTES = 1 << 20
-COUNT_BYTES = 64 << 20
 GROUP_BYTES = 256 << 20
-_DELIMITERS = ",;\t|"
 _INT = re.compile(r"[+-]?\d{1,18}")
 _FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|nan|[+-]?inf", re.IGNORECASE)
 
 
 class NoTable(Exception):  # noqa: N818 - it is a finding, and its message is shown
     """It is no table; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much of a file is looked at, and how far the lines of a large one are counted."""
+
+    rows: int = 100
+    columns: int = 50
+    cell_chars: int = 200
+    text_chars: int = 200_000
+    image_bytes: int = 10 << 20
+    count_bytes: int = 64 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,27 +72,25 @@ class Glance:
         return tuple(kind.startswith(("int", "uint", "float", "double", "decimal")) for kind in self.types)
 
 
-def glance(path: Path, *, rows: int, columns: int, chars: int) -> Glance:
-    """Return the first *rows* and *columns* of the table in *path*, its cells cut after *chars*.
+def glance(path: Path, limits: Limits) -> Glance:
+    """Return the first rows and columns of the table in *path*.
 
     Raises:
         NoTable: it is not what its name says, or nothing here can read it.
         OSError: it cannot be read.
     """
     if path.suffix.lower() == ".parquet":
-        return _parquet(path, rows, columns, chars)
+        return _parquet(path, limits)
     head, whole = _head(path)
     text = head.decode("utf-8-sig", "replace")
-    names, records = (
-        _json_lines(text) if "json" in path.suffix.lower() or path.suffix == ".ndjson" else _separated(text)
-    )
-    shown = list(islice(records, rows))
+    names, records = _READERS[path.suffix.lower()](text)
+    shown = list(islice(records, limits.rows))
     if whole:
         total, exact = len(shown) + sum(1 for _ in records), True
     else:
-        lines, exact = _count_lines(path)
+        lines, exact = _count_lines(path, limits.count_bytes)
         total, exact = lines - bool(names), exact and '"' not in text
-    return _glance(names or _keys(shown), shown, columns, chars, max(total, len(shown)), exact)
+    return _glance(names or _keys(shown), shown, limits, max(total, len(shown)), exact)
 
 
 def _head(path: Path) -> tuple[bytes, bool]:
@@ -94,26 +103,26 @@ def _head(path: Path) -> tuple[bytes, bool]:
     return raw if whole else raw[: raw.rfind(b"\n") + 1] or raw, whole
 
 
-def _count_lines(path: Path) -> tuple[int, bool]:
-    """Count the lines of a large file, or estimate them from its first 64 MB."""
+def _count_lines(path: Path, most: int) -> tuple[int, bool]:
+    """Count the lines of a large file, or estimate them from its first *most* bytes."""
     lines = seen = 0
     last = b""
     with open(path, "rb") as file:
-        while seen < COUNT_BYTES and (chunk := file.read(1 << 20)):
+        while seen < most and (chunk := file.read(1 << 20)):
             lines, seen, last = lines + chunk.count(b"\n"), seen + len(chunk), chunk
         size = file.seek(0, 2)
     if seen >= size:
         return lines + (not last.endswith(b"\n")), True
-    return round(lines * size / seen, -4), False
+    return round(lines * size / seen / 10_000) * 10_000, False
 
 
 Record = list[str] | dict[str, str]
 
 
-def _separated(text: str) -> tuple[list[str], Iterator[Record]]:
+def _separated(text: str, delimiters: str = ",;\t|") -> tuple[list[str], Iterator[Record]]:
     """Return the header and the rows; the delimiter is the one that the first line holds most often."""
     first = text[: text.find("\n") + 1] or text
-    delimiter = max(_DELIMITERS, key=first.count)
+    delimiter = max(delimiters, key=first.count)
     rows = _checked(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
     return next(rows, []), (row for row in rows if row)
 
@@ -127,6 +136,14 @@ def _checked(rows: Iterator[list[str]]) -> Iterator[list[str]]:
 
 def _json_lines(text: str) -> tuple[list[str], Iterator[Record]]:
     return [], (_record(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip())
+
+
+_READERS: dict[str, Callable[[str], tuple[list[str], Iterator[Record]]]] = {
+    ".csv": _separated,
+    ".tsv": partial(_separated, delimiters="\t"),
+    ".jsonl": _json_lines,
+    ".ndjson": _json_lines,
+}
 
 
 def _record(number: int, line: str) -> dict[str, str]:
@@ -145,9 +162,10 @@ def _keys(records: Iterable[Record]) -> list[str]:
     return list(dict.fromkeys(key for record in records for key in record))
 
 
-def _glance(names: list[str], records: list[Record], columns: int, chars: int, total: int, exact: bool) -> Glance:
+def _glance(names: list[str], records: list[Record], limits: Limits, total: int, exact: bool) -> Glance:
     rows = [[record.get(name, "") for name in names] if isinstance(record, dict) else record for record in records]
     width = max([len(names), *map(len, rows)])
+    columns, chars = limits.columns, limits.cell_chars
     rows = [[*row[:columns], *[""] * (min(width, columns) - len(row))] for row in rows]
     return Glance(
         columns=tuple(_cut(name, chars) for name in [*names, *[""] * (width - len(names))][:columns]),
@@ -179,26 +197,26 @@ def _counted(count: int, what: str) -> str:
 # Parquet
 
 
-def _parquet(path: Path, rows: int, columns: int, chars: int) -> Glance:
+def _parquet(path: Path, limits: Limits) -> Glance:
     try:
         arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError:
         raise NoTable("a Parquet table, which `pyarrow` can show: it is not installed here") from None
     with open(path, "rb") as file:
         try:
-            return _parquet_of(parquet.ParquetFile(file, pre_buffer=False), rows, columns, chars)
+            return _parquet_of(parquet.ParquetFile(file, pre_buffer=False), limits)
         except (arrow.ArrowException, OSError):
             raise NoTable("it is no Parquet table, or a broken one") from None
 
 
-def _parquet_of(file: Any, rows: int, columns: int, chars: int) -> Glance:
+def _parquet_of(file: Any, limits: Limits) -> Glance:
     meta, schema = file.metadata, file.schema_arrow
-    names = schema.names[:columns]
-    batch = _first_batch(file, rows, names)
+    names = schema.names[: limits.columns]
+    batch = _first_batch(file, limits.rows, names)
     return Glance(
-        columns=tuple(_cut(name, chars) for name in names),
+        columns=tuple(_cut(name, limits.cell_chars) for name in names),
         types=tuple(str(schema.field(index).type) for index in range(len(names))),
-        rows=tuple(tuple(_cut(_shown(value), chars) for value in row) for row in zip(*batch, strict=True)),
+        rows=tuple(tuple(_cut(_shown(value), limits.cell_chars) for value in row) for row in zip(*batch, strict=True)),
         total=meta.num_rows,
         width=len(schema.names),
     )

@@ -1,0 +1,95 @@
+"""One run in its cell, from the constant header to the result."""
+
+from __future__ import annotations
+
+from collections import Counter
+from hashlib import blake2s
+from typing import TYPE_CHECKING, Any
+
+from kestra_magic.settings import current
+from kestra_magic.show.card import header, result
+from kestra_magic.show.cell import cell_of
+from kestra_magic.show.stream import LiveStream
+
+if TYPE_CHECKING:
+    from kestra_magic.process.events import Stream
+    from kestra_magic.runs.progress import Happening, Progress
+    from kestra_magic.runs.run import Run
+
+__all__ = ["Keys", "View"]
+
+TITLE_CHARS = 60
+
+
+class Keys:
+    """Names for cells' outputs: the same for the same notebook, whoever executes it, and however often.
+
+    A text has its number among the cells that run it; executing one of them again changes nothing.
+    """
+
+    def __init__(self) -> None:
+        self._slots: dict[str, list[tuple[str, int]]] = {}
+        self._execution = ""
+        self._here: Counter[str] = Counter()
+
+    def of(self, text: str, *, cell: str, execution: str) -> str:
+        """Return the key of the next run of *text*.
+
+        Args:
+            cell: the cell's id, or nothing where the front end does not say it.
+            execution: the id of the request that is being executed.
+        """
+        if execution != self._execution:
+            self._execution, self._here = execution, Counter()
+        digest = blake2s(text.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
+        slot = (cell or execution, self._here[digest])
+        self._here[digest] += 1
+        slots = self._slots.setdefault(digest, [])
+        if slot not in slots:
+            slots.append(slot)
+        return f"{digest}-{slots.index(slot) + 1}"
+
+
+_keys = Keys()
+
+
+class View:
+    """Shows *run* in the cell that runs now; of a *background* run, in that cell for ever."""
+
+    def __init__(self, shell: Any, run: Run, *, background: bool = False) -> None:
+        settings = current()
+        self.run = run
+        self.cell = cell_of(shell, background=background, per_second=settings.flushes_per_second)
+        self.key = _keys.of(f"{run.name}\n{run.context.document.source.text}", **_where(shell))
+        self._stream = LiveStream(self.cell, settings, labels=not run.context.cell)
+
+    def header(self) -> None:
+        if self.cell.frontend.jupyter:
+            self.cell.display(header(self.run.name, self._title(), key=self.key))
+
+    def show(self, progress: Progress, event: Happening) -> None:
+        self._stream(progress, event)
+
+    def result(self) -> None:
+        self._stream.finish(self._tail)
+        self.cell.display(result(self.run, key=self.key))
+
+    def _tail(self, task_run: str, stream: Stream, lines: int) -> str:
+        return self.run.context.live[task_run].log.tail(stream, lines)
+
+    def _title(self) -> str:
+        """The first line that does something; a flow is known by its name."""
+        if not self.run.context.cell:
+            return ""
+        lines = (line.strip() for line in self.run.context.document.source.text.splitlines())
+        first = next((line for line in lines if line and not line.startswith("#")), "")
+        return first if len(first) <= TITLE_CHARS else f"{first[: TITLE_CHARS - 1]}…"
+
+
+def _where(shell: Any) -> dict[str, str]:
+    kernel = getattr(shell, "kernel", None)
+    parent = kernel.get_parent() if kernel else {}
+    return {
+        "cell": str(parent.get("metadata", {}).get("cellId", "")),
+        "execution": str(parent.get("header", {}).get("msg_id", "")) or str(getattr(shell, "execution_count", "")),
+    }
