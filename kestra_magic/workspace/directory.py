@@ -189,10 +189,15 @@ class RunFolder:
             raise TransferError(other, error) from None
 
     def publish(self) -> Path:
-        """Let ``NAME`` lead to this run; return it, or this folder where another run's folder has that name."""
+        """Let ``NAME`` lead to this run, unless it leads to a later one; return it.
+
+        Where another run's folder has that name, this folder is returned.
+        """
         link = self.base / self.name
         if link.is_dir() and not _is_link(link):
             return self.path
+        if link.exists() and _number(link.resolve().name, self.name) > self.number:
+            return link
         partly = self.base / f".{new_id()}"
         try:
             _link(partly, self.path)
@@ -221,13 +226,18 @@ def _next(base: Path, name: str) -> int:
     make_private(base)
     with suppress(FileExistsError), open(base / ".gitignore", "x", encoding="utf-8") as file:
         file.write("*\n")
-    pattern = re.compile(rf"{re.escape(name)}-(\d+)")
-    number = max((int(found[1]) for entry in os.listdir(base) if (found := pattern.fullmatch(entry))), default=0)
+    number = max((_number(entry, name) for entry in os.listdir(base)), default=0)
     while True:
         number += 1
         with suppress(FileExistsError):  # another kernel was faster
             (base / f"{name}-{number}").mkdir(mode=0o700)
             return number
+
+
+def _number(folder: str, name: str) -> int:
+    """Return the N of ``NAME-N``; 0 for any other folder."""
+    number = folder.removeprefix(f"{name}-")
+    return int(number) if number != folder and number.isdecimal() else 0
 
 
 def _is_link(path: Path) -> bool:

@@ -79,6 +79,18 @@ def test_the_name_leads_to_the_latest(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == [".gitignore", "train", "train-1", "train-2"]
 
 
+def test_a_run_that_ends_late_does_not_take_the_name_back(tmp_path: Path) -> None:
+    first, second = RunFolder.allocate(tmp_path, "train"), RunFolder.allocate(tmp_path, "train")
+    second.publish()
+    first.publish()
+    assert os.readlink(tmp_path / "train") == "train-2"
+
+    second.path.rmdir()
+    first.publish()
+
+    assert os.readlink(tmp_path / "train") == "train-1"
+
+
 def test_a_folder_that_has_the_name_is_not_replaced(tmp_path: Path) -> None:
     """The first run of `a` lies in `a-1`, where the runs of `a-1` would be published."""
     other = RunFolder.allocate(tmp_path, "a")
