@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import stat
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 from platformdirs import user_data_path
 
 from kestra_magic.errors import KestraMagicError
+from kestra_magic.workspace.removal import remove_tree
 from kestra_magic.workspace.transfer import TransferError, make_private, move
 
 __all__ = ["OWN", "IllegalPath", "RunFolder", "WorkDirectory", "id_from", "new_id", "work_parent"]
@@ -120,32 +120,6 @@ class WorkDirectory:
 
     def __repr__(self) -> str:
         return f"WorkDirectory({str(self.path)!r})"
-
-
-def remove_tree(path: Path) -> str:
-    """Remove a folder, also what its owner may not read; links are not followed. Return why something is left."""
-    for _ in range(3):  # a process that is just ending may still write
-        shutil.rmtree(path, ignore_errors=True)
-        if not os.path.lexists(path):
-            return ""
-        _open_up(path)
-    try:
-        shutil.rmtree(path)
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        return f"unable to clean up `{path}`: {error.strerror}"
-    return ""
-
-
-def _open_up(path: Path) -> None:
-    """Give the owner back every folder that a script closed."""
-    with suppress(OSError):  # not ours: the removal says so
-        os.chmod(path, 0o700, follow_symlinks=os.chmod not in os.supports_follow_symlinks)
-    with suppress(OSError), os.scandir(path) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                _open_up(Path(entry.path))
 
 
 @dataclass(frozen=True, slots=True)

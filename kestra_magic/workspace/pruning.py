@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kestra_magic.workspace.directory import OWN, remove_tree
+from kestra_magic.workspace.directory import OWN
+from kestra_magic.workspace.removal import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

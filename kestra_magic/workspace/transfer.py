@@ -85,7 +85,8 @@ def move(source: Path, target: Path) -> Path:
             copy(source, target)
             os.utime(target, ns=(facts.st_atime_ns, facts.st_mtime_ns))
             os.unlink(source)
-        os.chmod(target, (facts.st_mode | stat.S_IRUSR) & KEPT_BITS)
+        with suppress(PermissionError):  # made by another user (sudo): it is readable or it is not
+            os.chmod(target, (facts.st_mode | stat.S_IRUSR) & KEPT_BITS)
     except OSError as error:
         raise TransferError(source, error) from None
     return target

@@ -140,6 +140,34 @@ def test_removal_does_not_follow_links(work: WorkDirectory, tmp_path: Path) -> N
     assert not work.path.exists()
 
 
+def test_a_directory_that_was_replaced_by_a_link_takes_only_the_link(work: WorkDirectory, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir(mode=0o755)
+    (tmp_path / "home" / "sub").mkdir(mode=0o755)
+    work.path.rmdir()
+    work.path.symlink_to(tmp_path / "home")
+
+    assert work.remove() == ""
+
+    assert mode(tmp_path / "home" / "sub") == 0o755
+    assert not os.path.lexists(work.path)
+
+
+def test_a_directory_of_any_depth_is_removed(work: WorkDirectory) -> None:
+    """Deeper than a path may be long, and than Python may recurse."""
+    before = os.open(".", os.O_RDONLY)
+    os.chdir(work.path)
+    try:
+        for _ in range(3000):
+            os.mkdir("deep")
+            os.chdir("deep")
+    finally:
+        os.fchdir(before)
+        os.close(before)
+
+    assert work.remove() == ""
+    assert not work.path.exists()
+
+
 def test_removing_what_is_gone_says_nothing(work: WorkDirectory) -> None:
     assert work.remove() == work.remove() == ""
 
