@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from kestra_magic.process.supervise import hidden_forms
 from kestra_magic.runs.owner import Owner
 from kestra_magic.stores.database import Database
-from kestra_magic.stores.secrets import forms
 from kestra_magic.workspace.transfer import make_private
 
 if TYPE_CHECKING:
@@ -304,7 +304,8 @@ class Journal:
 
 
 def _forms(mask: Iterable[str]) -> list[str]:
-    return sorted({form for value in mask for form in forms(value)}, key=len, reverse=True)
+    hidden = hidden_forms(tuple(value for value in mask if value))
+    return sorted((form.decode("utf-8", "surrogateescape") for form in hidden), key=len, reverse=True)
 
 
 def _painted(value: Any, hidden: list[str]) -> Any:

@@ -9,7 +9,8 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+
+from kestra_magic.process.system import boot_id, stat
 
 __all__ = ["Owner", "started_ticks"]
 
@@ -61,11 +62,7 @@ class Owner:
 @cache
 def _of_process(pid: int) -> Owner:
     """Cached by number: a forked child is another owner."""
-    return Owner(socket.gethostname(), _boot(), _space(), pid, started_ticks(pid))
-
-
-def _boot() -> str:
-    return _line(Path("/proc/sys/kernel/random/boot_id"))
+    return Owner(socket.gethostname(), boot_id(), _space(), pid, started_ticks(pid))
 
 
 def _space() -> str:
@@ -75,27 +72,35 @@ def _space() -> str:
         return ""
 
 
-def _line(path: Path) -> str:
-    try:
-        return path.read_text("utf-8").strip()
-    except OSError:  # not Linux
-        return ""
+if sys.platform == "win32":
 
+    def started_ticks(pid: int) -> int:
+        """Return when a process started, in units of 100 ns; 0 if there is none, or a dead one."""
+        import ctypes
+        from ctypes import wintypes
 
-def started_ticks(pid: int) -> int:
-    """Return when a process started, in the system's own unit; 0 if there is none, or a dead one nobody fetched."""
-    if sys.platform != "linux":
-        return _asked(pid)
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return 0
-    state, *rest = stat[stat.rindex(b")") + 2 :].split()  # the name before may hold blanks and brackets
-    return 0 if state in (b"Z", b"X") else int(rest[18])
+        kernel = ctypes.windll.kernel32
+        handle = kernel.OpenProcess(0x1000, False, pid)  # PROCESS_QUERY_LIMITED_INFORMATION
+        created, exited, in_kernel, in_user = (wintypes.FILETIME() for _ in range(4))
+        try:
+            times = (ctypes.byref(time) for time in (created, exited, in_kernel, in_user))
+            if not handle or not kernel.GetProcessTimes(handle, *times) or exited.dwLowDateTime:
+                return 0
+            return (created.dwHighDateTime << 32) + created.dwLowDateTime
+        finally:
+            kernel.CloseHandle(handle)
 
+else:
 
-def _asked(pid: int) -> int:
-    """What `ps` says, as a number that differs when it does."""
-    asked = ["ps", "-o", "lstart=", "-p", str(pid)]
-    said = subprocess.run(asked, capture_output=True, env={**os.environ, "LC_ALL": "C", "TZ": "UTC"}).stdout.strip()
-    return int.from_bytes(hashlib.blake2b(said, digest_size=7).digest(), "big") if said else 0
+    def started_ticks(pid: int) -> int:
+        """Return when a process started, in the system's own unit; 0 if there is none, or a dead one nobody fetched."""
+        process = stat(pid)
+        if process is None or not process.lives:
+            return 0
+        return process.start or _asked(pid)
+
+    def _asked(pid: int) -> int:
+        """What `ps` says where the system gives no number: one that differs when it does."""
+        asked = ["ps", "-o", "lstart=", "-p", str(pid)]
+        said = subprocess.run(asked, capture_output=True, env={**os.environ, "LC_ALL": "C", "TZ": "UTC"}).stdout.strip()
+        return int.from_bytes(hashlib.blake2b(said, digest_size=7).digest(), "big") if said else 0

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import os
 from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, quote_plus
+from typing import Any
 
 from kestra_magic.errors import KestraMagicError, did_you_mean
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-__all__ = ["SERVICE", "SecretNotFound", "Secrets", "forms", "remember"]
+__all__ = ["SERVICE", "SecretNotFound", "Secrets", "remember"]
 
 SERVICE = "kestra_magic"
 PREFIX = "SECRET_"
@@ -71,24 +66,6 @@ class Secrets:
             f"Cannot find secret for key '{name}': it is neither in {keyring}, nor in the `--env-file`, nor in "
             f"`{PREFIX}{name}` (base64){did_you_mean(name, known)}; keep it with `%kestra secret {name}`"
         )
-
-
-def forms(value: str) -> set[str]:
-    """Return the ways in which a secret may be written: itself, in URLs, JSON, and base64 of it or a text around it."""
-    data = value.encode("utf-8", "surrogateescape")
-    quoted = {quote(data, safe=""), quote(data), quote_plus(data)}
-    escaped = {json.dumps(value, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
-    encoded = {code for offset in range(3) for code in _in_base64(data, offset)}
-    return {value, *quoted, *escaped, *encoded} - {""}
-
-
-def _in_base64(data: bytes, offset: int) -> Iterator[str]:
-    """Yield what base64 makes of *data* wherever it stands: the characters at both ends depend on the neighbours."""
-    for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        yield encode(data).decode().rstrip("=")
-        code = encode(b"\0" * offset + data)[-(-offset * 8 // 6) : (offset + len(data)) * 8 // 6].decode()
-        if len(code) >= _LINE:
-            yield code
 
 
 def remember(name: str, value: str) -> None:
