@@ -67,8 +67,16 @@ class File:
 
     @property
     def source(self) -> str:
-        """Of an image: the image itself."""
-        return f"data:{self.glance.mime};base64,{base64.b64encode(self.glance.data).decode()}" if self.glance else ""
+        """Of an image: itself, or if that is too much for a notebook, where it lies."""
+        if self.glance is None or not self.glance.data:
+            return self.link
+        return f"data:{self.glance.mime};base64,{base64.b64encode(self.glance.data).decode()}"
+
+    @property
+    def opens(self) -> bool:
+        """Whether there is something to see."""
+        glance = self.glance
+        return glance is not None and bool(glance.text or glance.table or (glance.kind == "image" and self.source))
 
 
 def header(name: str, title: str = "", *, key: str) -> dict[str, str]:
@@ -87,7 +95,7 @@ def result(run: Run, *, key: str = "") -> dict[str, str]:
         badge=badge(run.state),
         facts=_facts(run),
         error=_error(run),
-        excerpt="" if run.ok else plain(excerpt(run.result, run.context)),
+        excerpt=plain(excerpt(run.result, run.context)) if _failed(run) else "",
         tasks=_tasks(run),
         values=values(run),
         most_values=MOST_VALUES,
@@ -151,7 +159,11 @@ def _facts(run: Run) -> list[str]:
 
 
 def _error(run: Run) -> str:
-    return "" if run.ok else f"{run.error}{run.told}"
+    return f"{run.error}{run.told}" if _failed(run) else ""
+
+
+def _failed(run: Run) -> bool:
+    return run.state.ended and not run.ok
 
 
 def _is_flow(run: Run) -> bool:
@@ -236,7 +248,7 @@ def file_cards(files: Mapping[str, OutputFile], run: Run | None = None) -> list[
         if cost > room:
             glance, cost = None, 0
         room -= cost
-        shown = glance is not None and glance.kind in ("image", "table") and len(files) <= 3
+        shown = glance is not None and bool(glance.table or glance.data) and len(files) <= 3
         cards.append(File(name, _size(files[name]), _link(files[name], run), glance, open=shown))
     return cards
 
@@ -272,7 +284,7 @@ def _link(file: OutputFile, run: Run | None) -> str:
 def _text(run: Run, files: Iterable[File]) -> str:
     icon = badge(run.state)[0]
     lines = [" · ".join([f"{icon} {run.state} {run.name}", *_facts(run)])]
-    lines += [f"  {line}" for part in (_error(run), run.hint if not run.ok else "") for line in part.splitlines()]
+    lines += [f"  {line}" for part in (_error(run), run.hint if _failed(run) else "") for line in part.splitlines()]
     lines += [f"  {icon_of(task)} {task['name']}" for task in _tasks(run)]
     lines += [f"  {value.path} = {visible(value.text)}" for value in values(run)[:MOST_VALUES]]
     lines += [f"  {visible(file.name)}{f' ({file.size})' if file.size else ''}" for file in files]

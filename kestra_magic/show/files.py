@@ -34,7 +34,7 @@ class Preview:
     Attributes:
         text: of the kinds text, json and hex; *language* is for highlighting.
         table: of the kind table.
-        data, mime: of the kind image.
+        data, mime: of the kind image; no data if there are more than the limit.
     """
 
     kind: Literal["text", "json", "hex", "table", "image", "none"] = "none"
@@ -106,8 +106,10 @@ def _image(path: Path, start: bytes, whole: int, limits: Limits) -> Preview:
     picture = look(start)
     if picture is None:
         return _with("it is no image, or a broken one", _plain(path, start, whole, limits))
-    if picture.bomb or whole > limits.image_bytes:
-        return Preview(said=f"{picture.said}, {size(whole)}: too large to be shown here")
+    if picture.bomb:
+        return Preview(said=f"{picture.said}: too large to be shown")
+    if whole > limits.image_bytes:
+        return Preview(kind="image", said=picture.said, mime=picture.mime)
     with open(path, "rb") as file:
         return Preview(kind="image", said=picture.said, data=file.read(whole), mime=picture.mime)
 

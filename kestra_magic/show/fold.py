@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Asis", "Fold", "Folding"]
 
-_CONTROL = re.compile(
-    r"(?P<newline>\r*\n)|(?P<back>\r)|(?P<rub>\x08+)|(?P<other>[\x00-\x07\x0b-\x1a\x1c-\x1f\x7f])|" + ESCAPE.pattern
-)
+_CONTROL = re.compile(rf"(?P<newline>\r*\n)|(?P<back>\r)|(?P<rub>\x08+)|{ESCAPE.pattern}|[\x00-\x07\x0b-\x1f\x7f]")
 _PROGRESS = re.compile(r"\d\s?%|[█━╸▏▎▍▌▋▊▉]")
 
 

@@ -1,0 +1,70 @@
+"""How the notebook's objects look: told to IPython by the names of their types, which know nothing of it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Bundle = dict[str, Any]
+
+__all__ = ["install", "uninstall"]
+
+
+def install(shell: Any) -> None:
+    """Show runs, files and metrics as cards wherever *shell* displays them; nothing else is imported until then."""
+    for (module, name), look in _looks(shell).items():
+        shell.display_formatter.mimebundle_formatter.for_type_by_name(module, name, look)
+
+
+def uninstall(shell: Any) -> None:
+    formatter = shell.display_formatter.mimebundle_formatter
+    for key in _looks(shell):
+        formatter.deferred_printers.pop(key, None)
+        for kind in [kind for kind in formatter.type_printers if (kind.__module__, kind.__name__) == key]:
+            formatter.pop(kind)
+
+
+def _looks(shell: Any) -> dict[tuple[str, str], Callable[[Any], Bundle]]:
+    return {
+        ("kestra_magic.runs.run", "Run"): _run,
+        ("kestra_magic.runs.metrics", "Metrics"): _metrics,
+        ("kestra_magic.workspace.outputs", "OutputFile"): _file,
+        ("kestra_magic.workspace.outputs", "OutputFiles"): partial(_files, shell),
+    }
+
+
+def _run(run: Any) -> Bundle:
+    from kestra_magic.show.card import result
+
+    return dict(result(run))
+
+
+def _metrics(metrics: Any) -> Bundle:
+    from kestra_magic.show.card import metric_rows, render
+
+    return {"text/html": render("metrics", metrics=metric_rows(metrics)), "text/plain": repr(metrics)}
+
+
+def _file(file: Any) -> Bundle:
+    from kestra_magic.show.card import file_cards, render
+
+    (card,) = file_cards({file.name: file})
+    return {"text/html": render("preview", file=card), "text/plain": repr(file)}
+
+
+def _files(shell: Any, files: Any) -> Bundle:
+    """The list, and where someone looks now the browser; headless a widget would be saved with all its code."""
+    from kestra_magic.show.card import file_cards, render
+    from kestra_magic.show.cell import frontend
+
+    cards = file_cards(files)
+    html = render("files", files=cards, more=len(files) - len(cards), misses=files.misses)
+    bundle: Bundle = {"text/html": html, "text/plain": repr(files)}
+    if frontend(shell).live:
+        from kestra_magic.show.browser import browser
+
+        return {**browser(files)._repr_mimebundle_(), **bundle}
+    return bundle
