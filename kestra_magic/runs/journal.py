@@ -30,9 +30,9 @@ FOREIGN_SECONDS = 86_400.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
     id TEXT PRIMARY KEY, name TEXT NOT NULL, state TEXT NOT NULL, owner TEXT NOT NULL, folder TEXT NOT NULL,
-    request TEXT NOT NULL, secrets TEXT NOT NULL, requeue INTEGER NOT NULL, detached INTEGER NOT NULL,
-    attempt INTEGER NOT NULL, pid INTEGER, started_ticks INTEGER, marker TEXT NOT NULL, created REAL NOT NULL,
-    started REAL, ended REAL, touched REAL NOT NULL, exit_code INTEGER, error TEXT NOT NULL,
+    work TEXT NOT NULL, request TEXT NOT NULL, secrets TEXT NOT NULL, requeue INTEGER NOT NULL,
+    detached INTEGER NOT NULL, attempt INTEGER NOT NULL, pid INTEGER, started_ticks INTEGER, marker TEXT NOT NULL,
+    created REAL NOT NULL, started REAL, ended REAL, touched REAL NOT NULL, exit_code INTEGER, error TEXT NOT NULL,
     label TEXT NOT NULL, pinned INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS live ON runs (owner) WHERE ended IS NULL;
@@ -53,6 +53,7 @@ class Record:
     """One run as the journal knows it. Times are seconds since the epoch.
 
     Attributes:
+        folder, work: where its results stay, and where it runs: what is left there goes when it was claimed.
         request: what it takes to run it again; plain data, secrets in it are painted over.
         secrets: the names of those it read.
         requeue: it asked to be run again from the beginning when its kernel dies; *attempt* counts from 1.
@@ -66,6 +67,7 @@ class Record:
     state: str = "CREATED"
     owner: Owner = field(default_factory=Owner.me)
     folder: str = ""
+    work: str = ""
     request: dict[str, Any] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     requeue: bool = False

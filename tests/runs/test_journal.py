@@ -58,12 +58,14 @@ def ids(records: list[Record]) -> list[str]:
 
 
 def test_a_run_is_there_before_it_starts(journal: Journal) -> None:
-    assert journal.starting(Record(id="a", name="train", folder="/runs/train-1", request={"text": "echo"})) is None
+    assert (
+        journal.starting(Record(id="a", name="train", folder="/runs/1", work="/w/a", request={"text": "echo"})) is None
+    )
 
     record = journal.get("a")
     assert record is not None
     assert (record.state, record.owner, record.pid, record.ended) == ("CREATED", Owner.me(), None, None)
-    assert record.request == {"text": "echo"}
+    assert (record.folder, record.work, record.request) == ("/runs/1", "/w/a", {"text": "echo"})
     assert os.listdir(journal.live) == ["a"]
 
 
