@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["instead"]
 
+FEW = 2000  # names that are compared letter by letter
+
 
 def instead(pattern: str, root: Path, names: list[str]) -> str:
     """Return «: …» about a pattern that matched none of *names* below *root*; nothing if there is nothing to say."""
@@ -61,7 +63,7 @@ class _Look:
     def near(self) -> str:
         stem, dot, _ = self.pattern.rpartition(".")
         found = self._first(f"{stem}.*") if dot and stem.strip("*/") else ""
-        close = get_close_matches(self.pattern, self.names, n=1, cutoff=0.6)
+        close = get_close_matches(self.pattern, self.names[:FEW], n=1, cutoff=0.6)
         found = found or (close[0] if close else "")
         return f"there is `{found}`" if found else ""
 
