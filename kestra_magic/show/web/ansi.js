@@ -79,7 +79,7 @@ function styled(style) {
   if (named(style.back)) names.push(`kc-back${style.back}`);
   const span = h("span", { class: names.join(" ") || undefined });
   // Absolute colours are the process's own choice; they are kept off the text where they could not be read.
-  if (style.fore !== null && !named(style.fore)) span.style.setProperty("--kc-said", style.fore), span.classList.add("kc-said");
+  if (style.fore !== null && !named(style.fore)) span.style.setProperty("--kc-ink", style.fore), span.classList.add("kc-ink");
   if (style.back !== null && !named(style.back)) span.style.background = style.back;
   return span;
 }

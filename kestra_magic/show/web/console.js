@@ -15,6 +15,11 @@ function render({ model, el }) {
   const header = headerView({ ...parts, fold: (open) => (body.hidden = !open) });
   const views = [
     ["Log", logView(parts), ({ lines }) => lines],
+    ["Outputs", outputsView(parts), ({ outputs }) => outputs],
+    ["Files", filesView(parts)],
+    ["Metrics", metricsView(parts), ({ metrics }) => metrics],
+    ["Resources", resourcesView(parts)],
+    ["Rendered", renderedView(parts)],
   ];
   const tabs = tabbed(body, views, model);
   el.append(header.element, body, heard);
@@ -38,7 +43,6 @@ function render({ model, el }) {
   };
 }
 
-let tabNumber = 0;
 function tabbed(body, views, model) {
   const name = `kc-${++tabNumber}`;
   const panels = views.map(([, view], index) =>

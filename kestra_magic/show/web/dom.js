@@ -112,3 +112,5 @@ const remember = (name, value) => {
     // a browser without storage forgets, and that is all
   }
 };
+
+let tabNumber = 0; // makes ids that are one of a kind in the page
