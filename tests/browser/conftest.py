@@ -1,0 +1,124 @@
+"""One server of JupyterLab 4 and Notebook 7 on loopback and one Chromium, shared by all tests of a worker."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.browser.pages import Page_
+
+ROOT = Path(__file__).parents[2]
+ARTEFACTS = ROOT / ".artefacts"
+PICTURES = ARTEFACTS / "pictures"
+OVERLAYS = ARTEFACTS / "kernels"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+
+
+def pytest_collection_modifyitems(items):
+    missing = pytest.mark.skip(reason="no Chromium: apt-get install -y chromium")
+    here = str(Path(__file__).parent)
+    for item in items:
+        if str(item.path).startswith(here):
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.xdist_group("browser"))
+            if CHROMIUM is None:
+                item.add_marker(missing)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """The address of a Jupyter server whose root is empty; its kernels see this project and the harness."""
+    home = tmp_path_factory.mktemp("jupyter")
+    root = home / "root"
+    root.mkdir()
+    environment = {
+        **os.environ, "HOME": str(home), "JUPYTER_CONFIG_DIR": str(home / "config"), "IPYTHONDIR": str(home / "ipython"),
+        "JUPYTER_DATA_DIR": str(home / "data"), "JUPYTER_RUNTIME_DIR": str(home / "runtime"), "PYTHONPATH": str(ROOT),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "XDG_DATA_HOME": str(home / "share"), "XDG_CACHE_HOME": str(home / "cache"),
+    }  # fmt: skip
+    news = home / "settings" / "@jupyterlab" / "apputils-extension"
+    news.mkdir(parents=True)
+    (news / "notification.jupyterlab-settings").write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
+    make_kernels(home / "data" / "kernels")
+    log = open(home / "server.log", "w")
+    running = subprocess.Popen(
+        [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", "--port=0", "--allow-root", "--IdentityProvider.token=kestra",
+         "--ServerApp.password=", f"--ServerApp.root_dir={root}", "--LabApp.expose_app_in_browser=True",
+         "--ServerApp.jpserver_extensions={'notebook': True}", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"],
+        env=environment, cwd=home, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield answering(running, home), root
+    finally:
+        running.terminate()
+        try:
+            running.wait(20)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.wait()
+        log.close()
+
+
+def make_kernels(folder):
+    """A kernelspec for each older ipykernel that lies in .artefacts/kernels."""
+    for version in (path.name for path in OVERLAYS.glob("*")):
+        spec = folder / f"old-{version}"
+        spec.mkdir(parents=True)
+        (spec / "kernel.json").write_text(json.dumps({
+            "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"], "display_name": f"Python, ipykernel {version}",
+            "language": "python", "env": {"PYTHONPATH": os.pathsep.join((str(OVERLAYS / version), str(ROOT)))},
+        }))  # fmt: skip
+
+
+def answering(running, home):
+    for _ in range(600):
+        for found in (home / "runtime").glob("jpserver-*.json"):
+            with contextlib.suppress(ValueError, OSError):
+                about = json.loads(found.read_text())
+                url = about["url"].rstrip("/")
+                urllib.request.urlopen(f"{url}/api?token=kestra", timeout=10).read()
+                return url
+        assert running.poll() is None, (home / "server.log").read_text()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running.wait(0.1)
+    raise AssertionError((home / "server.log").read_text())
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, headless=True, args=[*FLAGS, "--headless=new"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(server, chromium, request):
+    """Return what opens a notebook of given cells; afterwards nothing may have gone wrong unseen."""
+    url, root = server
+    contexts = []
+
+    def open_notebook(*cells, front="lab", kernel="python3", dark=False, width=1100, clean=True):
+        context = chromium.new_context(viewport={"width": width, "height": 900}, permissions=["clipboard-read", "clipboard-write"], accept_downloads=True)
+        contexts.append(context)
+        page = Page_(context.new_page(), url, root, front, PICTURES)
+        page.open(re.sub(r"\W+", "-", request.node.name).strip("-")[:60], cells, kernel, dark)
+        return page
+
+    yield open_notebook
+    for context in contexts:
+        context.close()
