@@ -14,6 +14,7 @@ __all__ = ["Failure", "last_failure", "mapped", "plain"]
 
 FRAMES = 12
 LAST = 8
+LONG = 500
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
 _BAR = re.compile(r"^.*\r(?=[^\n])", re.MULTILINE)
 _FRAME = re.compile(r"^  (?:\S.*, )?line \d+(?:, in .*)?$")
@@ -68,7 +69,7 @@ def _said(place: str, match: re.Match[str], end: str = "") -> str:
 
 def last_failure(text: str) -> Failure:
     """Return Python's last traceback in *text*, else its last lines."""
-    lines = text.rstrip().split("\n")
+    lines = [_cut(line) for line in text.rstrip().split("\n")]
     frames = [number for number, line in enumerate(lines) if _FRAME.match(line)]
     if frames and (end := _error_line(lines, frames[-1])) is not None:
         start = _first_line(lines, frames[-1])
@@ -96,6 +97,10 @@ def _shortened(lines: list[str]) -> str:
         return "\n".join(lines)
     first, last = starts[FRAMES // 2], starts[-FRAMES // 2]
     return "\n".join([*lines[:first], f"  … {len(starts) - FRAMES} more …", *lines[last:]])
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= LONG else f"{line[:LONG]}…"
 
 
 def _place(frame: str) -> str:

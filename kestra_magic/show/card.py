@@ -6,11 +6,13 @@ import base64
 import json
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+
+from markupsafe import Markup, escape
 
 from kestra_magic.runs.explain import excerpt
 from kestra_magic.show.ansi import plain
@@ -25,7 +27,18 @@ if TYPE_CHECKING:
     from kestra_magic.runs.run import Run
     from kestra_magic.workspace.outputs import OutputFile
 
-__all__ = ["File", "Value", "file_cards", "header", "metric_rows", "render", "result", "values", "visible"]
+__all__ = [
+    "File",
+    "Value",
+    "file_cards",
+    "header",
+    "metric_rows",
+    "render",
+    "result",
+    "shown_file",
+    "values",
+    "visible",
+]
 
 # Solid: the word keeps its contrast (at least 4.5 : 1) on every page, light or dark, with our styles or without.
 BADGES = {
@@ -38,7 +51,7 @@ BADGES = {
 }
 OTHER = ("•", "#fff", "#655f7d")
 BUDGET = 90_000
-"""Characters of all previews of one card."""
+"""Characters of one card, but for its frame."""
 LIMITS = Limits(rows=10, columns=12, cell_chars=80, text_chars=2_000, image_bytes=48 << 10, count_bytes=8 << 20)
 MOST_FILES = 50
 MOST_VALUES = 100
@@ -62,7 +75,7 @@ class File:
     name: str
     size: str
     link: str
-    glance: Preview | None
+    glance: Preview | None = None
     open: bool = False
 
     @property
@@ -87,7 +100,9 @@ def header(name: str, title: str = "", *, key: str) -> dict[str, str]:
 
 def result(run: Run, *, key: str = "") -> dict[str, str]:
     """Return how the run ended, as it is saved: the same bytes for the same end."""
-    files = file_cards(run.files, run)
+    said = values(run)
+    trace = plain(excerpt(run.result, run.context)) if _failed(run) else ""
+    files = file_cards(run.files, run, room=BUDGET - _weight(said, trace))
     html = render(
         "result",
         run=run,
@@ -95,16 +110,16 @@ def result(run: Run, *, key: str = "") -> dict[str, str]:
         badge=badge(run.state),
         facts=_facts(run),
         error=_error(run),
-        excerpt=plain(excerpt(run.result, run.context)) if _failed(run) else "",
+        excerpt=trace,
         tasks=_tasks(run),
-        values=values(run),
+        values=said,
         most_values=MOST_VALUES,
         metrics=metric_rows(run.metrics),
         files=files,
-        more_files=len(run.files) - len(files),
+        more=len(run.files) - len(files),
         misses=run.result.misses,
     )
-    return {"text/html": html, "text/plain": _text(run, files)}
+    return {"text/html": html, "text/plain": _text(run, said)}
 
 
 def render(template: str, **facts: Any) -> str:
@@ -125,7 +140,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"visible": visible, "badge": badge, "plain": plain}
+    environment.filters |= {"visible": visible, "badge": badge, "plain": plain, "lines": visible_lines}
     return environment
 
 
@@ -137,6 +152,11 @@ def badge(state: str) -> tuple[str, str, str]:
 def visible(text: str) -> str:
     """Return *text* on one line, and nothing in it hidden: line ends, directions and half characters as escapes."""
     return "".join(c if _seen(c) else c.encode("unicode_escape").decode() for c in text)
+
+
+def visible_lines(text: str) -> str:
+    """The same of a text of several lines."""
+    return "".join(c if c in "\n\t" or _seen(c) else c.encode("unicode_escape").decode() for c in text)
 
 
 def _seen(c: str) -> bool:
@@ -238,30 +258,35 @@ def metric_rows(metrics: Metrics) -> list[dict[str, str]]:
 # Files
 
 
-def file_cards(files: Mapping[str, OutputFile], run: Run | None = None) -> list[File]:
-    """Return the first files by name, with as much of what is in them as a card may hold."""
-    room = BUDGET
+def file_cards(files: Mapping[str, OutputFile], run: Run | None = None, *, room: int = BUDGET) -> list[Markup]:
+    """Return the first files by name as HTML, with as much of what is in them as *room* allows, in characters."""
     cards = []
+    few = len(files) <= 3
     for name in sorted(files)[:MOST_FILES]:
-        glance: Preview | None = preview(files[name].path, LIMITS) if room > 0 else None
-        cost = _cost(glance)
-        if cost > room:
-            glance, cost = None, 0
-        room -= cost
-        shown = glance is not None and bool(glance.table or glance.data) and len(files) <= 3
-        cards.append(File(name, _size(files[name]), _link(files[name], run), glance, open=shown))
+        bare = File(name, _size(files[name]), _link(files[name], run))
+        card = shown_file(_with_glance(bare, files[name], few)) if room > 0 else shown_file(bare)
+        cards.append(card if len(card) <= room else shown_file(bare))
+        room -= len(cards[-1])
     return cards
 
 
-def _cost(glance: Preview | None) -> int:
-    if glance is None:
-        return 0
-    cells = sum(len(cell) + 24 for row in glance.table.rows for cell in row) if glance.table else 0
-    return 400 + len(glance.text) + len(glance.data) * 4 // 3 + cells
+def _with_glance(file: File, of: OutputFile, few: bool) -> File:
+    glance = preview(of.path, LIMITS)
+    return replace(file, glance=glance, open=few and bool(glance.table or glance.data))
+
+
+def shown_file(file: File) -> Markup:
+    """Return one file's line, and below it what is in it."""
+    module: Any = _environment().get_template("parts.html.j2").module
+    return Markup(str(module.file_item(file)).strip())  # noqa: S704 - escaped by the template
+
+
+def _weight(said: list[Value], trace: str) -> int:
+    return len(escape(trace)) + sum(300 + len(escape(value.text + value.path * 2)) for value in said[:MOST_VALUES])
 
 
 def _size(file: OutputFile) -> str:
-    return size(file.size) if file.size >= 0 else ""
+    return size(file.size) if file.size >= 0 else "gone"
 
 
 def _link(file: OutputFile, run: Run | None) -> str:
@@ -281,13 +306,14 @@ def _link(file: OutputFile, run: Run | None) -> str:
 # As text
 
 
-def _text(run: Run, files: Iterable[File]) -> str:
+def _text(run: Run, said: Iterable[Value]) -> str:
     icon = badge(run.state)[0]
     lines = [" · ".join([f"{icon} {run.state} {run.name}", *_facts(run)])]
-    lines += [f"  {line}" for part in (_error(run), run.hint if _failed(run) else "") for line in part.splitlines()]
+    told = (_error(run), run.hint) if _failed(run) else ()
+    lines += [f"  {visible(line)}" for part in told for line in part.splitlines()]
     lines += [f"  {icon_of(task)} {task['name']}" for task in _tasks(run)]
-    lines += [f"  {value.path} = {visible(value.text)}" for value in values(run)[:MOST_VALUES]]
-    lines += [f"  {visible(file.name)}{f' ({file.size})' if file.size else ''}" for file in files]
+    lines += [f"  {visible(value.path)} = {visible(value.text)}" for value in list(said)[:MOST_VALUES]]
+    lines += [f"  {visible(name)} ({_size(run.files[name])})" for name in sorted(run.files)[:MOST_FILES]]
     return "\n".join(lines).encode("utf-8", "backslashreplace").decode()
 
 

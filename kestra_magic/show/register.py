@@ -52,7 +52,7 @@ def _file(file: Any) -> Bundle:
     from kestra_magic.show.card import file_cards, render
 
     (card,) = file_cards({file.name: file})
-    return {"text/html": render("preview", file=card), "text/plain": repr(file)}
+    return {"text/html": render("files", files=[card], more=0, misses=()), "text/plain": repr(file)}
 
 
 def _files(shell: Any, files: Any) -> Bundle:

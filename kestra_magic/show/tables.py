@@ -89,7 +89,7 @@ def glance(path: Path, limits: Limits) -> Glance:
         total, exact = len(shown) + sum(1 for _ in records), True
     else:
         lines, exact = _count_lines(path, limits.count_bytes)
-        total, exact = lines - bool(names), exact and '"' not in text
+        total, exact = lines - (exact and bool(names)), exact and '"' not in text
     return _glance(names or _keys(shown), shown, limits, max(total, len(shown)), exact)
 
 

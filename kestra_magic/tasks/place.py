@@ -98,8 +98,8 @@ class Place:
         if not twice:
             return once
         for piece in pieces:
-            if piece.expression is not None and hazards(piece.text):
-                self._braces(piece.expression)
+            if piece.origin is not None and hazards(piece.text):
+                self._braces(piece.origin)
         again = substitutions(once.text, self.scope(more), self.host)
         lines = tuple(once.lines[min(line, len(once.lines)) - 1] for line in line_map(again))
         return Text("".join(piece.text for piece in again), lines)
@@ -116,7 +116,7 @@ class Place:
         try:
             yield
         except ExpressionError as error:
-            inner = _path_of(error.expression, written)
+            inner = _path_of(error.expression or "", written)
             raise error.at(self.where((*path, *inner), error.line)) from None
         except RenderedTwice as error:
             raise RenderedTwice(f"{self.where(path, 1)}: {error}") from None

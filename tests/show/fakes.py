@@ -84,7 +84,7 @@ class FakeRun:
             beside=self.folder,
             folder=SimpleNamespace(base=base, name=self.name, path=path),
             task_paths={},
-            where=lambda path, line: f"line {line + 1}",
+            where=lambda path, line: f"line {line}",
             live={name: SimpleNamespace(task_id=name, vars=said) for name, (_, said) in self.tasks.items()},
         )
 

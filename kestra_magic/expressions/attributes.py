@@ -1,0 +1,307 @@
+"""`value.name`, `value[key]`, `value.name(…)`: keys, items, and a white list of Java's methods.
+
+Nothing here reaches a Python attribute by a name that a template gives: what is not in the tables is not there.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from .errors import ExpressionError, MissingError
+from .operators import has_key, is_number, java_equals
+from .values import Array, Char, Entry, Float, Group, Instant, Long, Loop, Macroed, Refused, bounded, code_units, java_type, text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["attribute", "call", "cut"]
+
+Table = dict[str, "Callable[..., object]"]
+
+
+def attribute(owner: object, key: object) -> object:
+    """Return `owner.key`; raise MissingError where Kestra would not find it."""
+    if isinstance(owner, dict):
+        found = _entry(owner, key)
+    elif owner is None:
+        raise MissingError(text(key), note="; what it is read from is null")
+    elif isinstance(owner, (list, Array)) and (index := _index(key)) is not None:
+        if not 0 <= index < len(owner):
+            raise MissingError(text(key), note=f"; it has {len(owner)} items, counted from 0")
+        found = owner[index]
+    else:
+        found = call(owner, key, ())
+    if found.__class__ is Refused:
+        raise found.error()  # type: ignore[attr-defined]
+    return found
+
+
+def _entry(owner: dict[Any, object], key: object) -> object:
+    if key.__class__ is str:
+        try:
+            return owner[key]
+        except KeyError:
+            raise MissingError(key, owner) from None  # type: ignore[arg-type]
+    if is_number(key):
+        return _numbered(owner, key)
+    for known, value in owner.items():
+        if java_equals(known, key):
+            return value
+    if key is None:
+        raise ExpressionError("null can not be the key of a map")
+    raise MissingError(text(key), owner)
+
+
+def _numbered(owner: dict[Any, object], key: Any) -> object:
+    """Read a key that is a number: Pebble casts it to the type of the map's first key."""
+    first = next(iter(owner), None)
+    if not is_number(first):
+        raise ExpressionError(f"type {java_type(first)} not supported for key {text(key)}")
+    for known, value in owner.items():
+        if known == (key if isinstance(first, float) else int(key)):
+            return value
+    raise MissingError(text(key), owner)
+
+
+def _index(key: object) -> int | None:
+    said = text(key)
+    digits = said[1:] if said[:1] in ("-", "+") else said
+    return int(said) if digits.isdecimal() and digits.isascii() and len(digits) < 10 else None
+
+
+def call(owner: object, key: object, arguments: tuple[object, ...]) -> object:
+    """Return what Java's method or getter *key* of *owner* gives; MissingError if it is not on the list."""
+    if owner is None:
+        raise MissingError(text(key), note="; what it is read from is null")
+    name = text(key)
+    table = _table(owner)
+    method = table.get(name) or table.get(name.lower())
+    if method is None or method.__code__.co_argcount - len(method.__defaults__ or ()) > len(arguments) + 1:
+        raise MissingError(name, table, note=_PYTHON.get(name, "") if table else "")
+    if method.__code__.co_argcount < len(arguments) + 1:
+        raise MissingError(name)
+    try:
+        return method(owner, *arguments)
+    except (TypeError, ValueError, IndexError, AttributeError) as error:
+        raise ExpressionError(f"Could not call {name}: {error}") from None
+
+
+def _table(owner: object) -> Table:
+    for kinds, table in _TABLES:
+        if isinstance(owner, kinds):
+            return table
+    return {}
+
+
+def cut(value: str, start: int, end: int | None = None) -> str:
+    """Return a part of *value*; offsets count as in Java, in units of 16 bits."""
+    if value.isascii() or code_units(value) == len(value):
+        size, part = len(value), value[start:end]
+    else:
+        data = value.encode("utf-16-le", "surrogatepass")
+        size = len(data) // 2
+        part = data[2 * start : None if end is None else 2 * end].decode("utf-16-le", "surrogatepass")
+    if not 0 <= start <= (size if end is None else end) <= size:
+        raise ExpressionError(f"begin {start}, end {size if end is None else end}, length {size}")
+    return part
+
+
+def _text_of(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a text is needed, not {java_type(value)}")
+    return value
+
+
+def _repeat(value: str, count: int) -> str:
+    bounded(len(value) * max(count, 0))
+    if count < 0:
+        raise ValueError(f"count is negative: {count}")
+    return value * count
+
+
+def _compare(left: str, right: str) -> int:
+    return next((ord(a) - ord(b) for a, b in zip(left, right, strict=False) if a != b), len(left) - len(right))
+
+
+def _split(value: str, pattern: str, limit: int = 0) -> object:
+    from .patterns import split  # patterns build on the same values
+
+    return split(value, pattern, limit)
+
+
+_SPACES = "".join(map(chr, range(33)))
+_STRING: Table = {
+    "length": lambda s: code_units(s),
+    "empty": lambda s: s == "",
+    "blank": lambda s: not s.strip(),
+    "bytes": lambda s: Array(byte - 256 if byte > 127 else byte for byte in s.encode()),
+    "tostring": lambda s: s,
+    "touppercase": lambda s: s.upper(),
+    "tolowercase": lambda s: s.lower(),
+    "trim": lambda s: s.strip(_SPACES),
+    "strip": lambda s: s.strip(),
+    "substring": lambda s, start, end=None: cut(s, int(start), None if end is None else int(end)),
+    "startswith": lambda s, prefix: s.startswith(_text_of(prefix)),
+    "endswith": lambda s, suffix: s.endswith(_text_of(suffix)),
+    "contains": lambda s, part: _text_of(part) in s,
+    "indexof": lambda s, part: s.find(_text_of(part)),
+    "lastindexof": lambda s, part: s.rfind(_text_of(part)),
+    "replace": lambda s, old, new: _replaced(s, _text_of(old), _text_of(new)),
+    "split": lambda s, pattern, limit=0: _split(s, _text_of(pattern), int(limit)),
+    "charat": lambda s, index: Char(cut(s, int(index), int(index) + 1)),
+    "concat": lambda s, other: s + _text_of(other),
+    "equals": lambda s, other: java_equals(s, other),
+    "equalsignorecase": lambda s, other: isinstance(other, str) and s.casefold() == other.casefold(),
+    "compareto": lambda s, other: _compare(s, _text_of(other)),
+    "repeat": lambda s, count: _repeat(s, int(count)),
+}
+
+
+def _replaced(value: str, old: str, new: str) -> str:
+    bounded(len(value) + (len(new) - len(old)) * (value.count(old)))
+    return value.replace(old, new)
+
+
+def _find(items: list[object], wanted: object) -> int:
+    return next((index for index, item in enumerate(items) if java_equals(item, wanted)), -1)
+
+
+def _item(items: list[object], index: int) -> object:
+    if not 0 <= index < len(items):
+        raise IndexError(f"Index {index} out of bounds for length {len(items)}")
+    return items[index]
+
+
+_COLLECTION: Table = {
+    "size": lambda c: len(c),
+    "empty": lambda c: not c,
+    "contains": lambda c, item: _find(c, item) >= 0,
+    "tostring": lambda c: text(c),
+}
+_LIST: Table = _COLLECTION | {
+    "get": lambda items, index: _item(items, int(index)),
+    "first": lambda items: _item(items, 0),
+    "last": lambda items: _item(items, len(items) - 1),
+    "indexof": lambda items, item: _find(items, item),
+    "lastindexof": lambda items, item: len(items) - 1 - _find(items[::-1], item) if _find(items, item) >= 0 else -1,
+    "sublist": lambda items, start, end: items[int(start) : int(end)],
+}
+_MAP: Table = {
+    "size": lambda m: len(m),
+    "isempty": lambda m: not m,
+    "get": lambda m, key: _entry(m, key) if has_key(m, key) else None,
+    "getordefault": lambda m, key, other: _entry(m, key) if has_key(m, key) else other,
+    "containskey": has_key,
+    "containsvalue": lambda m, value: _find(list(m.values()), value) >= 0,
+    "keyset": lambda m: Group(m),
+    "values": lambda m: Group(m.values()),
+    "entryset": lambda m: Group(Entry(*pair) for pair in m.items()),
+    "tostring": lambda m: text(m),
+}
+_NUMBER: Table = {
+    "intvalue": lambda n: int(n),
+    "longvalue": lambda n: Long(n),
+    "doublevalue": lambda n: float(n),
+    "floatvalue": lambda n: Float(n),
+    "tostring": lambda n: text(n),
+    "equals": lambda n, other: java_equals(n, other),
+}
+_ENTRY: Table = {"key": lambda e: e.key, "value": lambda e: e.value, "tostring": lambda e: text(e)}
+_LOOP: Table = {
+    "index": lambda loop: loop.index,
+    "revindex": lambda loop: loop.revindex,
+    "length": lambda loop: loop.length,
+    "first": lambda loop: loop.first,
+    "last": lambda loop: loop.last,
+}
+_DAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
+_MONTHS = (
+    "JANUARY", "FEBRUARY", "MARCH", "APRIL", "MAY", "JUNE",
+    "JULY", "AUGUST", "SEPTEMBER", "OCTOBER", "NOVEMBER", "DECEMBER",
+)  # fmt: skip
+_INSTANT: Table = {
+    "epochsecond": lambda t: Long(t.timestamp() // 1),
+    "toepochmilli": lambda t: Long(round(t.timestamp() * 1000)),
+    "nano": lambda t: t.microsecond * 1000,
+    "tostring": lambda t: text(t),
+    "isbefore": lambda t, other: t < other,
+    "isafter": lambda t, other: t > other,
+}
+_DATE: Table = {
+    "year": lambda d: d.year,
+    "monthvalue": lambda d: d.month,
+    "month": lambda d: _MONTHS[d.month - 1],
+    "dayofmonth": lambda d: d.day,
+    "dayofweek": lambda d: _DAYS[d.weekday()],
+    "dayofyear": lambda d: d.timetuple().tm_yday,
+    "tostring": lambda d: text(d),
+    "isbefore": lambda d, other: d < other,
+    "isafter": lambda d, other: d > other,
+    "plusdays": lambda d, days: d + timedelta(days=int(days)),
+    "minusdays": lambda d, days: d - timedelta(days=int(days)),
+}
+_TIME: Table = {
+    "hour": lambda t: t.hour,
+    "minute": lambda t: t.minute,
+    "second": lambda t: t.second,
+    "nano": lambda t: t.microsecond * 1000,
+    "tostring": lambda t: text(t),
+}
+_MOMENT: Table = _DATE | _TIME | {
+    "toepochsecond": lambda t: Long(t.timestamp() // 1),
+    "toinstant": lambda t: _instant(t),
+    "tolocaldate": lambda t: t.date(),
+    "tolocaltime": lambda t: t.time(),
+    "tolocaldatetime": lambda t: t.replace(tzinfo=None),
+}
+_DURATION: Table = {
+    "seconds": lambda d: Long(d.total_seconds() // 1),
+    "toseconds": lambda d: Long(d.total_seconds() // 1),
+    "tominutes": lambda d: Long(d.total_seconds() // 60),
+    "tohours": lambda d: Long(d.total_seconds() // 3600),
+    "todays": lambda d: Long(d.total_seconds() // 86400),
+    "tomillis": lambda d: Long(round(d.total_seconds() * 1000)),
+    "tostring": lambda d: text(d),
+}
+
+
+def _instant(moment: datetime) -> Instant:
+    from .dates import instant
+
+    return instant(moment)
+
+
+def _with_getters(table: Table) -> Table:
+    """Add the names by which Java has a getter: `year` is read by `getYear()`, `empty` by `isEmpty()`."""
+    more = {f"{'is' if name in ('empty', 'blank') else 'get'}{name}": method for name, method in table.items()}
+    return more | table
+
+
+_TABLES: list[tuple[Any, Table]] = [
+    ((Char, Macroed), {"tostring": lambda s: str(s)}),
+    (str, _with_getters(_STRING)),
+    (bool, {"tostring": lambda b: text(b), "booleanvalue": lambda b: b}),
+    ((int, float, Decimal), _NUMBER),
+    (dict, _MAP),
+    (list, _with_getters(_LIST)),
+    (Group, _with_getters(_COLLECTION)),
+    (Array, {"length": lambda a: len(a)}),
+    (Entry, _with_getters(_ENTRY)),
+    (Loop, _with_getters(_LOOP)),
+    (Instant, _with_getters(_INSTANT)),
+    (datetime, _with_getters(_MOMENT)),
+    (date, _with_getters(_DATE)),
+    (time, _with_getters(_TIME)),
+    (timedelta, _with_getters(_DURATION)),
+]
+_PYTHON = {
+    "items": "; loop over the map itself: each entry has `.key` and `.value`",
+    "keys": "; use the filter `keys`, or `keySet()`",
+    "upper": "; use the filter `upper`, or `toUpperCase()`",
+    "lower": "; use the filter `lower`, or `toLowerCase()`",
+    "format": "; use the filter `format`",
+    "join": "; use the filter `join`",
+    "append": "; write `list + item`",
+}
