@@ -22,7 +22,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m kestra_magic", description="Kestra's Process task runner in a notebook cell.")
+    parser = argparse.ArgumentParser(
+        prog="python -m kestra_magic", description="Kestra's Process task runner in a notebook cell."
+    )
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     demo = verbs.add_parser("demo", help="run a notebook on a real kernel, its output live in this terminal")
     demo.add_argument("notebook", nargs="?", type=Path, default=Path("notebooks/quickstart.ipynb"))

@@ -61,7 +61,9 @@ def test_each_library_has_its_rooms(file: Path) -> None:
         owners = OWNERS.get(module.split(".")[0])
         if owners is None:
             continue
-        assert any(place == owner or place.startswith(owner + "/") for owner in owners), f"{place}:{line} imports {module}"
+        assert any(place == owner or place.startswith(owner + "/") for owner in owners), (
+            f"{place}:{line} imports {module}"
+        )
 
 
 def test_every_room_is_on_the_plan() -> None:

@@ -11,7 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import ExpressionError, MissingError
 from .operators import has_key, is_number, java_equals
-from .values import Array, Char, Entry, Float, Group, Instant, Long, Loop, Macroed, Refused, bounded, code_units, java_type, text
+from .values import (
+    Array,
+    Char,
+    Entry,
+    Float,
+    Group,
+    Instant,
+    Long,
+    Loop,
+    Macroed,
+    Refused,
+    bounded,
+    code_units,
+    java_type,
+    text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -249,13 +264,17 @@ _TIME: Table = {
     "nano": lambda t: t.microsecond * 1000,
     "tostring": lambda t: text(t),
 }
-_MOMENT: Table = _DATE | _TIME | {
-    "toepochsecond": lambda t: Long(t.timestamp() // 1),
-    "toinstant": lambda t: _instant(t),
-    "tolocaldate": lambda t: t.date(),
-    "tolocaltime": lambda t: t.time(),
-    "tolocaldatetime": lambda t: t.replace(tzinfo=None),
-}
+_MOMENT: Table = (
+    _DATE
+    | _TIME
+    | {
+        "toepochsecond": lambda t: Long(t.timestamp() // 1),
+        "toinstant": lambda t: _instant(t),
+        "tolocaldate": lambda t: t.date(),
+        "tolocaltime": lambda t: t.time(),
+        "tolocaldatetime": lambda t: t.replace(tzinfo=None),
+    }
+)
 _DURATION: Table = {
     "seconds": lambda d: Long(d.total_seconds() // 1),
     "toseconds": lambda d: Long(d.total_seconds() // 1),

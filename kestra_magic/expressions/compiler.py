@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, Template, nodes
 from jinja2.compiler import CodeGenerator, Frame
@@ -105,7 +105,7 @@ class PebbleEnvironment(Environment):
 
 
 def _environment() -> PebbleEnvironment:
-    environment = PebbleEnvironment(optimized=False, cache_size=0, autoescape=False)  # noqa: S701 - no HTML here
+    environment = PebbleEnvironment(optimized=False, cache_size=0, autoescape=False)
     environment.filters.clear()
     environment.tests.clear()
     environment.globals.clear()
@@ -377,7 +377,9 @@ class _Builder:
         if operator == "contains":
             return self._operation(operator, self._expression(node.left), self._lazy(node.right), line=line)
         if operator == "..":
-            return self._operation("range()", _CONTEXT, self._expression(node.left), self._expression(node.right), line=line)
+            return self._operation(
+                "range()", _CONTEXT, self._expression(node.left), self._expression(node.right), line=line
+            )
         if operator in ("~", "+"):
             sides = [self._shield(side) if operator == "+" else self._expression(side) for side in _chain(node)]
             return self._operation(operator, *sides, line=line)

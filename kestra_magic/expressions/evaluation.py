@@ -10,7 +10,7 @@ from .errors import ExpressionError, MissingError
 from .values import MAX_ITEMS, MAX_TEXT, Array, Entry, Group, Loop, Macroed, show_plain, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from jinja2 import Template
 

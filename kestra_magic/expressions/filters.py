@@ -289,5 +289,3 @@ def json_(value: object) -> bool:
     except ValueError:
         return False
     return True
-
-

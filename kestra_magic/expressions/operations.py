@@ -10,8 +10,20 @@ from .attributes import attribute, call
 from .errors import ExpressionError, MissingError
 from .evaluation import Evaluation
 from .operators import (
-    add, arithmetic, compare, concat, contains, default, equals, is_in, negative, null_coalesce, positive, shielded,
-    truth, undefined_coalesce,
+    add,
+    arithmetic,
+    compare,
+    concat,
+    contains,
+    default,
+    equals,
+    is_in,
+    negative,
+    null_coalesce,
+    positive,
+    shielded,
+    truth,
+    undefined_coalesce,
 )  # fmt: skip
 from .registry import REGISTRY, Registered
 from .values import Long, java_map

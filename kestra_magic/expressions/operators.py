@@ -321,5 +321,3 @@ def shielded(operand: Callable[[], object]) -> object:
         return operand()
     except MissingError as error:
         raise ExpressionError(error.what, near=error.near) from None
-
-

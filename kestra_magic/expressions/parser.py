@@ -353,10 +353,14 @@ class _Parser:
         return name.value or ""
 
 
-_TAG_HINTS = {
-    "elif": "; in Kestra it is written `elseif`",
-    "raw": "; in Kestra `{% raw %}…{% endraw %}` works on one line only, `{% verbatim %}…{% endverbatim %}` on several",
-} | dict.fromkeys(
-    ("include", "import", "from", "extends", "embed", "cache", "flush", "parallel", "autoescape"),
-    "; Kestra switches this tag off",
-) | dict.fromkeys(("with", "do", "call", "trans", "continue", "break"), "; it is Jinja2's, Pebble does not have it")
+_TAG_HINTS = (
+    {
+        "elif": "; in Kestra it is written `elseif`",
+        "raw": "; in Kestra `{% raw %}…{% endraw %}` works on one line only, `{% verbatim %}…{% endverbatim %}` on several",
+    }
+    | dict.fromkeys(
+        ("include", "import", "from", "extends", "embed", "cache", "flush", "parallel", "autoescape"),
+        "; Kestra switches this tag off",
+    )
+    | dict.fromkeys(("with", "do", "call", "trans", "continue", "break"), "; it is Jinja2's, Pebble does not have it")
+)

@@ -21,7 +21,11 @@ _POSIX = {
     "IsLowercase": r"\p{Lowercase}", "IsPunctuation": r"\p{P}", "IsWhite_Space": r"\s",
 }  # fmt: skip
 _SPECIAL = regex.compile(r"\\Q(.*?)(?:\\E|$)|\\[pP]\{(\w+)\}|\\([hRZ])|\\.", regex.DOTALL)
-_OTHERS = {"h": r"[ \t\xa0\u1680\u180e\u2000-\u200a\u202f\u205f\u3000]", "R": r"(?:\r\n|[\n-\r\x85\u2028\u2029])", "Z": r"(?=\n?\Z)"}
+_OTHERS = {
+    "h": r"[ \t\xa0\u1680\u180e\u2000-\u200a\u202f\u205f\u3000]",
+    "R": r"(?:\r\n|[\n-\r\x85\u2028\u2029])",
+    "Z": r"(?=\n?\Z)",
+}
 
 
 @lru_cache(maxsize=200)
@@ -82,7 +86,9 @@ def _referred(found: regex.Match[str], reference: regex.Match[str]) -> str:
     if plain is not None:
         return plain
     if name is None and digit is None:
-        raise ExpressionError("Illegal group reference in the replacement: `$` needs a number, or a backslash before it")
+        raise ExpressionError(
+            "Illegal group reference in the replacement: `$` needs a number, or a backslash before it"
+        )
     try:
         return found.group(name or int(digit)) or ""
     except IndexError:

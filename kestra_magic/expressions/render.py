@@ -37,9 +37,7 @@ class Piece:
     line: int
 
 
-def render(
-    text: str, scope: Mapping[str, object], host: Host | None = None, *, dialect: Dialect = KESTRA
-) -> str:
+def render(text: str, scope: Mapping[str, object], host: Host | None = None, *, dialect: Dialect = KESTRA) -> str:
     """Return *text* with its expressions evaluated, once. Raise ExpressionError, with its line, for any failure."""
     if "{" not in text:
         return text
@@ -140,7 +138,7 @@ def _run(
     number = 1
     try:
         for value, number in compiled.template.root_render_func(evaluation):
-            found.append(use(value, compiled.sites[number - 1]))  # noqa: PERF401 - the number is told when one fails
+            found.append(use(value, compiled.sites[number - 1]))
     except FAILURES as error:
         raise _failed(compiled, error, number) from None
     return found

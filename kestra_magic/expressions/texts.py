@@ -10,7 +10,6 @@ from urllib.parse import quote_plus, unquote_to_bytes
 
 import regex
 
-
 from .errors import ExpressionError
 from .patterns import matcher, replace_all, split
 from .registry import REGISTRY
@@ -101,7 +100,11 @@ def nl2br(value: object) -> object:
 
 @filter_("urlencode")
 def urlencode(value: object) -> object:
-    return None if value is None else quote_plus(needs_text(value).encode("utf-8", "replace"), safe="*").replace("~", "%7E")
+    return (
+        None
+        if value is None
+        else quote_plus(needs_text(value).encode("utf-8", "replace"), safe="*").replace("~", "%7E")
+    )
 
 
 @filter_("urlEncode")
@@ -217,7 +220,9 @@ def slugify(value: object) -> object:
     """Kestra's `Slugify`: what is not ASCII goes, white becomes one dash."""
     if value is None:
         return None
-    said = regex.sub(r"[^A-Za-z0-9_\s-]", "", regex.sub(r"[^\w\s-]", "", text(value), flags=regex.ASCII), flags=regex.ASCII)
+    said = regex.sub(
+        r"[^A-Za-z0-9_\s-]", "", regex.sub(r"[^\w\s-]", "", text(value), flags=regex.ASCII), flags=regex.ASCII
+    )
     return regex.sub(r"-+", "-", regex.sub(r"\s", "-", said, flags=regex.ASCII)).lower().strip("-")
 
 
@@ -329,5 +334,3 @@ def regex_extract(value: object, pattern: object, group: object = 0) -> object:
         return None
     found = matcher(needs_text(pattern)).search(text(value), timeout=1)
     return found.group(int(group)) if found else None  # type: ignore[call-overload]
-
-

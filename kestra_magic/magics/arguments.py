@@ -18,7 +18,11 @@ __all__ = ["UsageError", "parse", "parser", "words"]
 _PIECE = re.compile(
     r"""(?P<expression>\{\{.*?\}\})|'(?P<single>[^']*)'|"(?P<double>(?:\\.|[^"\\])*)"|\\(?P<escaped>.)|(?P<plain>[^\s'"\\])"""
 )
-_OPEN = {"'": "a single quote is not closed", '"': "a double quote is not closed", "\\": "nothing follows the last backslash"}
+_OPEN = {
+    "'": "a single quote is not closed",
+    '"': "a double quote is not closed",
+    "\\": "nothing follows the last backslash",
+}
 
 
 class UsageError(KestraMagicError):

@@ -38,7 +38,9 @@ def bind(name: str, run: Run, names: MutableMapping[str, Any]) -> None:
     made = variable(name)
     if made in names and type(names[made]) is not type(run):
         kind = type(names[made]).__name__
-        raise KestraMagicError(f"the variable `{made}` holds a {kind}, not a run: give the cell another NAME, or `del {made}`")
+        raise KestraMagicError(
+            f"the variable `{made}` holds a {kind}, not a run: give the cell another NAME, or `del {made}`"
+        )
     names[made] = run
 
 

@@ -13,7 +13,14 @@ from kestra_magic.model.languages import LANGUAGES
 __all__ = ["report"]
 
 PACKAGES = ("ipython", "ipykernel", "ipywidgets", "anywidget", "jinja2", "pydantic", "psutil")
-EXTRAS = {"pandas": "tables", "pyarrow": "Parquet", "distributed": "[dask]", "pynvml": "[gpu]", "jq": "[jq]", "keyring": "keyring"}
+EXTRAS = {
+    "pandas": "tables",
+    "pyarrow": "Parquet",
+    "distributed": "[dask]",
+    "pynvml": "[gpu]",
+    "jq": "[jq]",
+    "keyring": "keyring",
+}
 FRONT_ENDS = {"jupyterlab": "JupyterLab", "notebook": "Notebook"}
 SHELLS = ("sh", "bash", "zsh", "pwsh")
 
@@ -67,7 +74,7 @@ def _supervision() -> list[tuple[str, str]]:
 def _echo() -> str:
     """Try what matters: does /bin/sh run at all?"""
     try:
-        done = subprocess.run(["/bin/sh", "-c", "echo hi"], capture_output=True, timeout=10, check=True)  # noqa: S603
+        done = subprocess.run(["/bin/sh", "-c", "echo hi"], capture_output=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError) as error:
         return f"fails: {error}"
     return f"prints {done.stdout.decode().strip()!r}"

@@ -23,7 +23,11 @@ class Option:
 
 
 FILE = Option(
-    "file", "f", "[DEST=]SRC", "place an input file: a path, folder or glob beside the notebook, a variable, a bound run", True
+    "file",
+    "f",
+    "[DEST=]SRC",
+    "place an input file: a path, folder or glob beside the notebook, a variable, a bound run",
+    True,
 )
 INPUT = Option("input", "i", "K[=V]", "an input for {{ inputs.K }}; a bare K is the notebook's variable", True)
 ENV_FILE = Option("env-file", metavar="FILE", help="dotenv: into the environment, its values masked everywhere")

@@ -19,7 +19,9 @@ def enable(profile: str = "default") -> str:
     rest = _without(file)
     file.parent.mkdir(parents=True, exist_ok=True)
     lazy = ", ".join(f'"{name}": "kestra_magic"' for name in MAGICS)
-    file.write_text(f"{rest}{BEGIN}\nget_config().MagicsManager.lazy_magics.update({{{lazy}}})  # noqa\n{END}\n", "utf-8")
+    file.write_text(
+        f"{rest}{BEGIN}\nget_config().MagicsManager.lazy_magics.update({{{lazy}}})  # noqa\n{END}\n", "utf-8"
+    )
     return f"enabled: every kernel of the profile `{profile}` knows the magics ({file})"
 
 

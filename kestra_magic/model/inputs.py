@@ -196,7 +196,6 @@ class _Dated(Input):
         if self.before is not None and value > self.convert(self.before):
             raise ValueError(f"it must be before `{self.before}`")
 
-
     @model_validator(mode="after")
     def _limits(self) -> _Dated:
         return _readable(self, after=self.after, before=self.before)

@@ -271,8 +271,6 @@ AnyTask = Annotated[Task, PlainValidator(_read_task)]
 """A task of any type: the model is looked up by its ``type``, and built when it is first met."""
 
 
-
-
 def _filled(value: Any) -> Any:
     if isinstance(value, list) and not value:
         raise refused("must not be empty")

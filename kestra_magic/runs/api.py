@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 
 __all__ = ["open", "render", "run", "run_flow"]
 
-SUFFIXES = {".py": "python", ".js": "node", ".rb": "ruby", ".pl": "perl", ".php": "php", ".lua": "lua", ".R": "r", ".jl": "julia"}
+SUFFIXES = {
+    ".py": "python",
+    ".js": "node",
+    ".rb": "ruby",
+    ".pl": "perl",
+    ".php": "php",
+    ".lua": "lua",
+    ".R": "r",
+    ".jl": "julia",
+}
 
 
 def run(
@@ -46,7 +55,12 @@ def run(
     text, lang = _text(target)
     values = {**(inputs or {}), **_named(files or {})}
     given = {key.replace("_", "-"): value for key, value in options.items()}
-    given = {"lang": lang, **given, "input": list(inputs or {}), "file": [f"{dest}={key}" for dest, key in _keys(files or {})]}
+    given = {
+        "lang": lang,
+        **given,
+        "input": list(inputs or {}),
+        "file": [f"{dest}={key}" for dest, key in _keys(files or {})],
+    }
     request = Request(source=Source(text), name=name, options=given, notebook=values, beside=session().beside)
     started = session().cell(request).start()
     return started if bg else started.wait()
@@ -69,7 +83,9 @@ def _named(files: Mapping[str, object]) -> dict[str, object]:
     return {key: files[dest] for dest, key in _keys(files)}
 
 
-def run_flow(target: str | Path, inputs: Mapping[str, object] | None = None, *, name: str = "", bg: bool = False) -> FlowRun:
+def run_flow(
+    target: str | Path, inputs: Mapping[str, object] | None = None, *, name: str = "", bg: bool = False
+) -> FlowRun:
     """Run a flow and return its execution, also a failed one.
 
     Args:

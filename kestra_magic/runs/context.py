@@ -22,10 +22,10 @@ from kestra_magic.workspace.outputs import OutputFile, OutputFiles
 from kestra_magic.workspace.storage import slug, task_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from kestra_magic.model.source import Document
     from kestra_magic.model.retry import Retry
+    from kestra_magic.model.source import Document
     from kestra_magic.model.tasks import ScriptTask
     from kestra_magic.process.events import Stream
     from kestra_magic.runners.job import Runner
@@ -210,7 +210,9 @@ class Context:
 
     # After a task
 
-    def keep(self, task: ScriptTask, result: TaskResult, found: Mapping[str, Path], *, value: str | None) -> OutputFiles:
+    def keep(
+        self, task: ScriptTask, result: TaskResult, found: Mapping[str, Path], *, value: str | None
+    ) -> OutputFiles:
         """Move the declared files to where they stay, and give each its URI in the internal storage."""
         return OutputFiles({name: self._kept(task, result, name, path, value) for name, path in sorted(found.items())})
 

@@ -59,7 +59,9 @@ def files_given(specs: Iterable[Any], beside: Path, notebook: Mapping[str, objec
     return files
 
 
-def flow_inputs(flow: Flow, options: Mapping[str, Any], context: Context, notebook: Mapping[str, object]) -> dict[str, Any]:
+def flow_inputs(
+    flow: Flow, options: Mapping[str, Any], context: Context, notebook: Mapping[str, object]
+) -> dict[str, Any]:
     """Return what a flow sees as ``inputs``: given by `-i`, else their defaults; converted and checked.
 
     Raises:
@@ -70,7 +72,9 @@ def flow_inputs(flow: Flow, options: Mapping[str, Any], context: Context, notebo
     known = [declared.id for declared in flow.inputs]
     for name in values:
         if name not in known:
-            context.notices.append(f"input `{name}` was given but is not declared in the flow{did_you_mean(name, known)}")
+            context.notices.append(
+                f"input `{name}` was given but is not declared in the flow{did_you_mean(name, known)}"
+            )
 
     def render_input(text: str, seen: Mapping[str, Any]) -> Any:
         return render_typed(text, Scope({**context.flow_roots(), "inputs": dict(seen)}), context.host)

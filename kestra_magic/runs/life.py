@@ -46,13 +46,17 @@ class Life:
         self._lock = threading.Lock()
 
     def run(self) -> State:
-        self.context.emit(Declared(task_run=self.id, task_id=self.task.id, type=self.task.type, value=self.value, at=time.time()))
+        self.context.emit(
+            Declared(task_run=self.id, task_id=self.task.id, type=self.task.type, value=self.value, at=time.time())
+        )
         try:
             state = self._tried() if self._wanted() else State.SKIPPED
         except KestraMagicError as error:
             state = self._could_not(error)
         self.context.settle(self.task, self.result, state, value=self.value)
-        said = Settled(task_run=self.id, state=state, error=self.result.error, outputs=self.result.outputs or {}, at=time.time())
+        said = Settled(
+            task_run=self.id, state=state, error=self.result.error, outputs=self.result.outputs or {}, at=time.time()
+        )
         self.context.emit(said)
         return state
 
@@ -84,7 +88,9 @@ class Life:
             delay = self._delay(state, time.time() - first)
             if delay is None:
                 return self._final(state)
-            self._log("WARN", f"attempt {self.attempts} failed ({self.result.error}); the next one follows in {delay:g} s")
+            self._log(
+                "WARN", f"attempt {self.attempts} failed ({self.result.error}); the next one follows in {delay:g} s"
+            )
             if self._woken.wait(delay):
                 return State.KILLED
 

@@ -17,7 +17,8 @@ LEVELS = ("ERROR", "WARN", "INFO", "DEBUG", "TRACE")
 _MARKER = re.compile(r"^::(\{[^\n\r\x85\u2028\u2029]*\})::[\x85\u2028\u2029]?$")
 _ALMOST = re.compile(r"::[{\[].*[}\]]::")
 _DURATION = re.compile(
-    r"P(?:(?P<days>[\d.]+)D)?(?:T(?:(?P<hours>[\d.]+)H)?(?:(?P<minutes>[\d.]+)M)?(?:(?P<seconds>[\d.]+)S)?)?", re.IGNORECASE
+    r"P(?:(?P<days>[\d.]+)D)?(?:T(?:(?P<hours>[\d.]+)H)?(?:(?P<minutes>[\d.]+)M)?(?:(?P<seconds>[\d.]+)S)?)?",
+    re.IGNORECASE,
 )
 
 
@@ -160,4 +161,6 @@ def _text(value: Any) -> str:
 
 
 def _kind(value: Any) -> str:
-    return {dict: "a map", list: "a list", str: "text", bool: "a boolean", type(None): "null"}.get(type(value), "a number")
+    return {dict: "a map", list: "a list", str: "text", bool: "a boolean", type(None): "null"}.get(
+        type(value), "a number"
+    )

@@ -171,7 +171,12 @@ class TaskRun:
         match event:
             case Declared():
                 return replace(
-                    self, task_id=event.task_id, type=event.type, value=event.value, parent=event.parent, started=event.at
+                    self,
+                    task_id=event.task_id,
+                    type=event.type,
+                    value=event.value,
+                    parent=event.parent,
+                    started=event.at,
                 )
             case Settled():
                 return replace(

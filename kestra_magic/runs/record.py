@@ -60,7 +60,8 @@ def _task(context: Context, result: TaskResult) -> dict[str, Any]:
         "files": {name: file.uri for name, file in result.files.items()},
         "metrics": result.metrics.table(),
         "attempts": [
-            {"number": a.number, "state": a.state.value, "started": a.started, "ended": a.ended} for a in (run.attempts if run else ())
+            {"number": a.number, "state": a.state.value, "started": a.started, "ended": a.ended}
+            for a in (run.attempts if run else ())
         ],
         "usage": _usage(result),
     }
@@ -68,5 +69,14 @@ def _task(context: Context, result: TaskResult) -> dict[str, Any]:
 
 def _usage(result: TaskResult) -> dict[str, Any]:
     end = result.exit
-    names = ("cpu_seconds", "rss_bytes", "read_bytes", "write_bytes", "stdout_lines", "stderr_lines", "log_bytes", "lost_bytes")
+    names = (
+        "cpu_seconds",
+        "rss_bytes",
+        "read_bytes",
+        "write_bytes",
+        "stdout_lines",
+        "stderr_lines",
+        "log_bytes",
+        "lost_bytes",
+    )
     return {name: getattr(end, name) for name in names} if end else {}

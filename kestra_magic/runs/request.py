@@ -89,7 +89,9 @@ def read(request: Request) -> Written:
     options = _merged(own, request.options)
     lang = str(options.get("lang") or "shell")
     if lang not in LANGS:
-        raise KestraMagicError(f"there is no language `{lang}`{did_you_mean(lang, LANGS) or '; there are: ' + ', '.join(LANGS)}")
+        raise KestraMagicError(
+            f"there is no language `{lang}`{did_you_mean(lang, LANGS) or '; there are: ' + ', '.join(LANGS)}"
+        )
     task = _task(request.name, lang, properties, options, header.body)
     if options.get("env"):
         task["env"] = {**(task.get("env") or {}), **environment_given(options["env"], request.notebook)}
@@ -105,7 +107,11 @@ def _divided(document: Document) -> tuple[dict[str, Any], dict[str, Any]]:
     value: dict[str, Any] = document.value
     for key in ("script", "id", "type"):
         if key in value:
-            said = {"script": "is the cell's body", "id": "is the magic's NAME", "type": "is `--lang` and the magic itself"}
+            said = {
+                "script": "is the cell's body",
+                "id": "is the magic's NAME",
+                "type": "is `--lang` and the magic itself",
+            }
             raise SourceError(document.source, [Problem(document.line((key,)), f"`{key}` {said[key]}")])
     own = {key: value[key] for key in value if key in OWN_KEYS and key not in ("env", "timeout")}
     return own, {key: value[key] for key in value if key not in own}
@@ -127,7 +133,9 @@ def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _task(name: str, lang: str, properties: Mapping[str, Any], options: Mapping[str, Any], body: Source) -> dict[str, Any]:
+def _task(
+    name: str, lang: str, properties: Mapping[str, Any], options: Mapping[str, Any], body: Source
+) -> dict[str, Any]:
     kind = "shell" if lang in SHELLS else lang
     task: dict[str, Any] = {"id": name.strip("_") or "run", "type": f"io.kestra.plugin.scripts.{kind}.Script"}
     if lang in SHELLS:

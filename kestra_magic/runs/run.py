@@ -64,7 +64,9 @@ class Run:
         self.context = context
         self._engine = engine
         self.failure: KestraMagicError | None = None
-        self._thread = threading.Thread(target=copy_context().run, args=(self._go,), name=f"kestra-{self.name}", daemon=True)
+        self._thread = threading.Thread(
+            target=copy_context().run, args=(self._go,), name=f"kestra-{self.name}", daemon=True
+        )
 
     def start(self) -> Run:
         self._thread.start()

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from platformdirs import user_cache_path, user_data_path
 
@@ -16,10 +16,10 @@ from kestra_magic.model.checks import written_tasks
 from kestra_magic.model.load import load_flow
 from kestra_magic.runners.local import LocalRunner
 from kestra_magic.runs.context import Context, Wishes
-from kestra_magic.runs.life import Life
-from kestra_magic.runs.given import files_given, flow_inputs, inputs_given
-from kestra_magic.runs.request import Request, Written, read
 from kestra_magic.runs.flow import FlowEngine, FlowRun
+from kestra_magic.runs.given import files_given, flow_inputs, inputs_given
+from kestra_magic.runs.life import Life
+from kestra_magic.runs.request import Request, Written, read
 from kestra_magic.runs.run import Run
 from kestra_magic.settings import current
 from kestra_magic.stores.dotenv import read_dotenv
@@ -105,7 +105,9 @@ class Session:
         """
         with self._lock:
             if self.live(run.name):
-                raise KestraMagicError(f"`{run.name}` still runs: wait for it, or stop it with `%kestra stop {run.name}`")
+                raise KestraMagicError(
+                    f"`{run.name}` still runs: wait for it, or stop it with `%kestra stop {run.name}`"
+                )
             self.runs.append(run)
         return run
 

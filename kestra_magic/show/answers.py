@@ -154,14 +154,19 @@ class Answers:
         reference = f"{self._source.variable}.files[{name!r}]"
         stem = "".join(c if c.isalnum() else "_" for c in Path(name).stem)
         table = Path(name).suffix.lower() in TABLES
-        return {"reference": reference, "open": f"{stem if stem.isidentifier() else 'table'} = {reference}.table()" if table else ""}
+        return {
+            "reference": reference,
+            "open": f"{stem if stem.isidentifier() else 'table'} = {reference}.table()" if table else "",
+        }
 
     # Values
 
     def _values(self, asked: Mapping[str, Any]) -> Answer:
         text = json.dumps(self._source.vars, default=str, ensure_ascii=False)
         if len(text) > 1 << 20:
-            return {"error": f"The outputs are {len(text):,} characters long; `{self._source.variable}.vars` has them."}, []
+            return {
+                "error": f"The outputs are {len(text):,} characters long; `{self._source.variable}.vars` has them."
+            }, []
         return {"values": json.loads(text), "name": self._source.name, "variable": self._source.variable}, []
 
     def _render(self, asked: Mapping[str, Any]) -> Answer:

@@ -54,7 +54,9 @@ class Console:
         self._news = threading.Event()
         self._over = threading.Event()
         # With the cell's context: a message of a thread without it raises LookupError on ipykernel 7.0.
-        self._thread = threading.Thread(target=copy_context().run, args=(self._tell,), name="kestra-console", daemon=True)
+        self._thread = threading.Thread(
+            target=copy_context().run, args=(self._tell,), name="kestra-console", daemon=True
+        )
         self._thread.start()
 
     def show(self, progress: Progress, event: Happening) -> None:
@@ -92,7 +94,9 @@ class Console:
             self._open_line = ""
         if output.kind != "frame" and output.text:
             last = output.text[-2000:].rstrip("\r\n").splitlines()
-            self._bar = (bar_of(last[-1]) if last else None) or (self._bar if output.kind == "lines" and len(last) > 1 else None)
+            self._bar = (bar_of(last[-1]) if last else None) or (
+                self._bar if output.kind == "lines" and len(last) > 1 else None
+            )
 
     # The thread that tells
 
@@ -151,7 +155,9 @@ class Console:
             "lines": lines,
             "levels": self._log.levels,
             "stderr": self._log.stderr,
-            "bar": {"fraction": self._bar.fraction, "text": self._bar.text, "remaining": self._bar.remaining} if self._bar else None,
+            "bar": {"fraction": self._bar.fraction, "text": self._bar.text, "remaining": self._bar.remaining}
+            if self._bar
+            else None,
             "usual": source.usual_seconds,
             "error": source.error if over else "",
             "hint": source.hint if over else "",

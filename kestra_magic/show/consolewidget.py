@@ -11,7 +11,20 @@ import traitlets
 __all__ = ["ConsoleWidget"]
 
 WEB = Path(__file__).parent / "web"
-SCRIPTS = ("dom", "ansi", "roll", "download", "log", "files", "preview", "values", "charts", "header", "takeover", "console")
+SCRIPTS = (
+    "dom",
+    "ansi",
+    "roll",
+    "download",
+    "log",
+    "files",
+    "preview",
+    "values",
+    "charts",
+    "header",
+    "takeover",
+    "console",
+)
 
 
 @cache

@@ -156,4 +156,3 @@ def _fits(line: LogLine, text: str, level: str) -> bool:
     if level in LEVELS[1:] and level_of(line.text) < LEVELS.index(level):
         return False
     return not text or text in _plain(line.text).lower()
-

@@ -29,7 +29,9 @@ class Bar:
 _CLOCK = r"(?:(?:\d+:)?\d+:\d\d|\d+(?:\.\d+)?\s?s|\d+m\s?\d+s|\d+h\s?\d+m|--:--|\?)"
 _DRAWN = r"[█▉▊▋▌▍▎▏━╸╺░▒▓#=>\-+.*o·∙ ]"
 _TQDM = re.compile(rf"^(?P<text>.*?):?\s*(?P<percent>\d+(?:\.\d+)?)%\|.*\[.*?<(?P<left>{_CLOCK})")
-_PIP = re.compile(rf"^(?P<text>.*?)\s*[━╸╺]{{3,}}\s*(?P<done>[\d.]+)/(?P<whole>[\d.]+)\s*\w?B(?:.*?eta\s*(?P<left>{_CLOCK}))?")
+_PIP = re.compile(
+    rf"^(?P<text>.*?)\s*[━╸╺]{{3,}}\s*(?P<done>[\d.]+)/(?P<whole>[\d.]+)\s*\w?B(?:.*?eta\s*(?P<left>{_CLOCK}))?"
+)
 _RICH = re.compile(rf"^(?P<text>.*?)\s*[━╸╺]{{3,}}\s*(?P<percent>\d+)%(?:\s+(?P<left>{_CLOCK}))?")
 _CURL = re.compile(
     r"^\s*(?P<percent>\d{1,3})\s+[\d.]+[kMGTP]?\s+\d+\s+[\d.]+[kMGTP]?(?:\s+\d+){2}\s+\S+\s+\S+\s+"
@@ -72,7 +74,9 @@ def _seconds(clock: str) -> float | None:
     """Return what `1:02:03`, `02:03`, `5s`, `1m 5s` or `2h3m` is in seconds."""
     if ":" in clock:
         parts = clock.split(":")
-        return sum(int(part) * 60**n for n, part in enumerate(reversed(parts))) if all(map(str.isdigit, parts)) else None
+        return (
+            sum(int(part) * 60**n for n, part in enumerate(reversed(parts))) if all(map(str.isdigit, parts)) else None
+        )
     units = {"d": 86400, "h": 3600, "m": 60, "s": 1}
     given = re.findall(r"(\d+(?:\.\d+)?)\s?([dhms])", clock)
     return sum(units[unit] * float(amount) for amount, unit in given) if given else None

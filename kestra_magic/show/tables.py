@@ -25,7 +25,7 @@ _INT = re.compile(r"[+-]?\d{1,18}")
 _FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|nan|[+-]?inf", re.IGNORECASE)
 
 
-class NoTable(Exception):  # noqa: N818 - it is a finding, and its message is shown
+class NoTable(Exception):
     """It is no table; the message says why."""
 
 

@@ -138,7 +138,9 @@ class WatchedRun:
 
     @property
     def earlier(self) -> Sequence[Earlier]:
-        return [(f"run {n}", {name: r.metrics[name].last for name in r.metrics}) for n, r in enumerate(self._earlier, 1)]
+        return [
+            (f"run {n}", {name: r.metrics[name].last for name in r.metrics}) for n, r in enumerate(self._earlier, 1)
+        ]
 
     @property
     def rendered(self) -> str:
@@ -162,5 +164,8 @@ class WatchedRun:
         from kestra_magic.expressions.scope import Scope
 
         context = self._run.context
-        roots = {**context.flow_roots(), "outputs": {**context.outputs, self.name: self._run.outputs or {"vars": self.vars}}}
+        roots = {
+            **context.flow_roots(),
+            "outputs": {**context.outputs, self.name: self._run.outputs or {"vars": self.vars}},
+        }
         return str(render(expression, Scope(roots, context.notebook), context.host))

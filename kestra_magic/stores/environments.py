@@ -23,7 +23,7 @@ _NAMES = ("python.exe",) if _WINDOWS else ("python", "python3")
 _CONDA_HOMES = ("miniforge3", "mambaforge", "miniconda3", "anaconda3", "micromamba", ".conda")
 
 
-class EnvironmentNotFound(KestraMagicError):  # noqa: N818 - as it is said
+class EnvironmentNotFound(KestraMagicError):
     """There is no such Python here."""
 
 

@@ -18,7 +18,7 @@ PREFIX = "SECRET_"
 _LINE = 8  # characters from which a line of a longer secret says something by itself
 
 
-class SecretNotFound(KestraMagicError):  # noqa: N818 - Kestra's ``SecretNotFoundException``
+class SecretNotFound(KestraMagicError):
     """No place holds that secret."""
 
 

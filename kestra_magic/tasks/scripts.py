@@ -85,7 +85,9 @@ class Preparation:
             **self.place.options,
         )
         shown = [self.body] if self.body else commands
-        return Prepared(job=job, rendered="\n".join(c.text for c in shown), script=script, lines=lines if script else own)
+        return Prepared(
+            job=job, rendered="\n".join(c.text for c in shown), script=script, lines=lines if script else own
+        )
 
     def _resolve(self, name: str, render: Render, default: Any = None) -> Any:
         """Return a property's value, its expressions rendered; *default* where it is not given."""
@@ -253,12 +255,10 @@ class Preparation:
 
 
 def _digits() -> str:
-    return str(random.getrandbits(62))  # noqa: S311 - a name, not a secret
+    return str(random.getrandbits(62))
 
 
 def _python(path: str, executable: str) -> str:
     """Source: ``AbstractPythonExecScript``: an environment that ``beforeCommands`` activated wins."""
     own = f'"$VIRTUAL_ENV/bin/python" "{path}"'
     return f'if [ -n "$VIRTUAL_ENV" ]; then {own}; else "{executable}" "{path}"; fi'
-
-

@@ -25,7 +25,7 @@ _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 OWN = "_run"  # the run's own record, beside its files
 
 
-class IllegalPath(KestraMagicError):  # noqa: N818 - as Kestra says it
+class IllegalPath(KestraMagicError):
     """A name would lead out of the working directory."""
 
 

@@ -36,7 +36,7 @@ __all__ = [
 _LOOK = 8192  # bytes that say whether a file is text
 
 
-class NoSuchFile(KestraMagicError, KeyError):  # noqa: N818 - as it is said
+class NoSuchFile(KestraMagicError, KeyError):
     """A run left no file of that name."""
 
     __str__ = Exception.__str__

@@ -22,7 +22,7 @@ __all__ = ["SCHEMES", "NoSuchURI", "Storage", "is_uri", "slug", "task_uri"]
 SCHEMES = ("kestra://", "file://", "nsfile://")
 
 
-class NoSuchURI(KestraMagicError):  # noqa: N818 - as it is said
+class NoSuchURI(KestraMagicError):
     """A URI that leads to no file, or must not be read."""
 
 

@@ -21,10 +21,15 @@ ARTEFACTS = ROOT / ".artefacts"
 PICTURES = ARTEFACTS / "pictures"
 OVERLAYS = ARTEFACTS / "kernels"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 def pytest_collection_modifyitems(items):
@@ -113,7 +118,11 @@ def opened(server, chromium, request):
     contexts = []
 
     def open_notebook(*cells, front="lab", kernel="python3", dark=False, width=1100, clean=True):
-        context = chromium.new_context(viewport={"width": width, "height": 900}, permissions=["clipboard-read", "clipboard-write"], accept_downloads=True)
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900},
+            permissions=["clipboard-read", "clipboard-write"],
+            accept_downloads=True,
+        )
         contexts.append(context)
         page = Page_(context.new_page(), url, root, front, PICTURES)
         page.open(re.sub(r"\W+", "-", request.node.name).strip("-")[:60], cells, kernel, dark)

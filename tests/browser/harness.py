@@ -50,8 +50,12 @@ def run(code, *, name="train", key=None, vars=None, metrics=(), earlier=(), fold
     seen.vars, seen.metrics, seen.earlier = vars or {}, list(metrics), list(earlier)
     display({"text/html": f'<div data-kestra-run="{key}"><div>▶ <b>{name}</b> static header</div></div>'}, raw=True)
     child = subprocess.Popen(
-        [sys.executable, "-u", "-c", code], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, start_new_session=True,
+        [sys.executable, "-u", "-c", code],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
     )
     recorder = Recorder(str(folder / "_run"), 256 << 20)
     lock = threading.Lock()
@@ -62,7 +66,14 @@ def run(code, *, name="train", key=None, vars=None, metrics=(), earlier=(), fold
                 chunk += pipe.readline()
             with lock:
                 recorder.write(chunk, number)
-            queue.put(Output(stream=STREAMS[number], text=chunk[-60_000:].decode("utf-8", "replace"), lines=chunk.count(b"\n"), at=time.time()))
+            queue.put(
+                Output(
+                    stream=STREAMS[number],
+                    text=chunk[-60_000:].decode("utf-8", "replace"),
+                    lines=chunk.count(b"\n"),
+                    at=time.time(),
+                )
+            )
         queue.put(None)
 
     stops = []
@@ -117,4 +128,12 @@ def usage(pid):
     except OSError:
         return Usage(task_run="1", at=time.time())
     spent = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return Usage(task_run="1", at=time.time(), cpu_seconds=spent, rss_bytes=int(fields[21]) * 4096, processes=1, read_bytes=0, write_bytes=int(spent * 1e6))
+    return Usage(
+        task_run="1",
+        at=time.time(),
+        cpu_seconds=spent,
+        rss_bytes=int(fields[21]) * 4096,
+        processes=1,
+        read_bytes=0,
+        write_bytes=int(spent * 1e6),
+    )

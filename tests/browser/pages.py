@@ -35,7 +35,9 @@ class Page_:
         self.path = self.folder / "test.ipynb"
         nbformat.write(notebook, self.path)
         place = "lab/tree" if self.front == "lab" else "notebooks"
-        self.page.goto(f"{self.url}/{place}/{self.folder.name}/test.ipynb?token=kestra{'&reset' if self.front == 'lab' else ''}")
+        self.page.goto(
+            f"{self.url}/{place}/{self.folder.name}/test.ipynb?token=kestra{'&reset' if self.front == 'lab' else ''}"
+        )
         self.page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
         self.ready()
         if dark:

@@ -6,14 +6,14 @@ import re
 
 import pytest
 
-SAYS = '''
+SAYS = """
 import sys
 for n in range(3000):
     word = "ERROR" if n in (1000, 2000) else "WARNING" if n == 1500 else "INFO"
     print(f"{n:05d} {word} step \\x1b[32mgreen\\x1b[0m loss=0.5 see https://example.org/{n}")
 print("to stderr", file=sys.stderr)
 print("x" * 5000)
-'''
+"""
 CELL = f"from tests.browser.harness import run\nrun({SAYS!r})"
 MILLION = "import sys\nfor n in range(1_000_000): sys.stdout.write(f'{n:07d} INFO worker.module step finished with loss=0.12345 and lr=0.001\\n')"
 
@@ -24,7 +24,11 @@ def notebook(server, chromium):
     from tests.browser.conftest import PICTURES
     from tests.browser.pages import Page_
 
-    context = chromium.new_context(viewport={"width": 1100, "height": 900}, permissions=["clipboard-read", "clipboard-write"], accept_downloads=True)
+    context = chromium.new_context(
+        viewport={"width": 1100, "height": 900},
+        permissions=["clipboard-read", "clipboard-write"],
+        accept_downloads=True,
+    )
     page = Page_(context.new_page(), *server, "lab", PICTURES)
     page.open("log", [CELL])
     page.run()
@@ -130,7 +134,10 @@ def test_lines_are_copied_without_colours(log, notebook):
     log.get_by_role("button", name="Copy", exact=True).click()
     log.get_by_text("Copied.").wait_for()
 
-    assert notebook.page.evaluate("() => navigator.clipboard.readText()") == "00997 INFO step green loss=0.5 see https://example.org/997"
+    assert (
+        notebook.page.evaluate("() => navigator.clipboard.readText()")
+        == "00997 INFO step green loss=0.5 see https://example.org/997"
+    )
 
 
 def test_the_whole_log_is_downloaded(log, notebook, tmp_path):

@@ -47,7 +47,11 @@ class Reply:
 
     @property
     def shape(self) -> list[str]:
-        return [m["msg_type"] for m in self.messages if m["msg_type"] in ("stream", "display_data", "error", "execute_result")]
+        return [
+            m["msg_type"]
+            for m in self.messages
+            if m["msg_type"] in ("stream", "display_data", "error", "execute_result")
+        ]
 
 
 class Kernel:

@@ -69,7 +69,9 @@ def test_outputs_and_metrics_are_bound(kernel: Kernel) -> None:
 
 def test_a_later_cell_reads_an_earlier_ones_outputs(kernel: Kernel) -> None:
     kernel.run("""%%kestra_process first -o f.txt\necho '::{"outputs":{"x":7}}::'; echo file > f.txt""")
-    reply = kernel.run("%%kestra_process second\necho {{ outputs.first.vars.x }}; cat {{ outputs.first.outputFiles['f.txt'] }}")
+    reply = kernel.run(
+        "%%kestra_process second\necho {{ outputs.first.vars.x }}; cat {{ outputs.first.outputFiles['f.txt'] }}"
+    )
 
     assert reply.text() == "7\nfile\n"
 

@@ -37,7 +37,13 @@ def last(child: supervise.Child) -> str:
 
 def who(child: supervise.Child) -> dict[str, int]:
     warden = supervise._helpers.pid
-    return {"pid": child.pid, "guardian": child.guardian_pid, "warden": warden, "mark": child.marker, "start": child.start_time}
+    return {
+        "pid": child.pid,
+        "guardian": child.guardian_pid,
+        "warden": warden,
+        "mark": child.marker,
+        "start": child.start_time,
+    }
 
 
 if __name__ == "__main__":

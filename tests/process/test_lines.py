@@ -165,7 +165,15 @@ def test_the_beginning_of_a_secret_is_not_shown_while_it_is_open() -> None:
 
 @pytest.mark.parametrize(
     ("written", "open_"),
-    [(b"a\nb", b"b"), (b"10%\r20%", b"20%"), (b"10%\r", b"10%"), (b"::", b""), (b"::{", b""), (b":x", b":x"), (b"a\n", b"")],
+    [
+        (b"a\nb", b"b"),
+        (b"10%\r20%", b"20%"),
+        (b"10%\r", b"10%"),
+        (b"::", b""),
+        (b"::{", b""),
+        (b":x", b":x"),
+        (b"a\n", b""),
+    ],
 )
 def test_what_is_open_is_what_follows_the_last_end(written: bytes, open_: bytes) -> None:
     lines = Lines(lift=True)
@@ -178,5 +186,3 @@ def test_what_is_open_is_what_follows_the_last_end(written: bytes, open_: bytes)
 @given(TEXT)
 def test_lines_are_counted_as_they_are_cut(data: bytes) -> None:
     assert count_lines(data) == len(LINE_END.findall(data))
-
-

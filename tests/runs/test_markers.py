@@ -50,7 +50,7 @@ def test_logs_come_with_their_level() -> None:
     marker = parse('::{"logs":[{"level":"WARN","message":"careful"},{"message":"no level"}]}::')
 
     assert marker is not None
-    assert marker.logs == (("WARN", "careful"), ("WARN", "Invalid log '{\"message\": \"no level\"}'"))
+    assert marker.logs == (("WARN", "careful"), ("WARN", 'Invalid log \'{"message": "no level"}\''))
 
 
 INVALID = {
@@ -89,12 +89,14 @@ def test_a_marker_needs_no_explanation() -> None:
     assert almost('::{"outputs":{}}::') is None
 
 
-JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda c: st.lists(c) | st.dictionaries(st.text(), c))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(), lambda c: st.lists(c) | st.dictionaries(st.text(), c)
+)
 
 
 @given(st.dictionaries(st.text(), JSON))
 def test_whatever_the_client_sends_arrives(outputs: dict[str, object]) -> None:
-    assert parse(f'::{json.dumps({"outputs": outputs})}::') == Marker(outputs=outputs)
+    assert parse(f"::{json.dumps({'outputs': outputs})}::") == Marker(outputs=outputs)
 
 
 @given(st.text())

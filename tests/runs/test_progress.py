@@ -11,8 +11,14 @@ LIVES: dict[str, tuple[list[Happening], State]] = {
     "succeeds": ([UP, Exited(task_run="t", code=0, at=3.0)], State.SUCCESS),
     "fails": ([UP, Exited(task_run="t", code=3)], State.FAILED),
     "never starts": ([Exited(task_run="t", code=127, error="no such program")], State.FAILED),
-    "times out": ([UP, Killing(task_run="t", reason="timeout"), Exited(task_run="t", code=143, reason="timeout")], State.FAILED),
-    "is stopped": ([UP, Killing(task_run="t", reason="stop"), Exited(task_run="t", code=143, reason="stop")], State.KILLED),
+    "times out": (
+        [UP, Killing(task_run="t", reason="timeout"), Exited(task_run="t", code=143, reason="timeout")],
+        State.FAILED,
+    ),
+    "is stopped": (
+        [UP, Killing(task_run="t", reason="stop"), Exited(task_run="t", code=143, reason="stop")],
+        State.KILLED,
+    ),
     "is lost": ([UP, Lost(task_run="t", reason="the worker died")], State.FAILED),
     "waits": ([Queued(task_run="t")], State.QUEUED),
     "is being ended": ([UP, Killing(task_run="t", reason="stop")], State.KILLING),
@@ -45,13 +51,22 @@ def test_duration_is_from_the_first_start_to_the_end() -> None:
 
 
 def test_lines_are_counted_by_stream() -> None:
-    progress = after([UP, Output(task_run="t", stream="stdout", lines=3), Output(task_run="t", stream="stderr", lines=1)])
+    progress = after(
+        [UP, Output(task_run="t", stream="stdout", lines=3), Output(task_run="t", stream="stderr", lines=1)]
+    )
 
     assert (progress.task.attempt.stdout_lines, progress.task.attempt.stderr_lines) == (3, 1)
 
 
 def test_attempts_are_kept_apart() -> None:
-    progress = after([UP, Exited(task_run="t", code=1), Started(task_run="t", attempt=2, pid=8), Exited(task_run="t", attempt=2, code=0)])
+    progress = after(
+        [
+            UP,
+            Exited(task_run="t", code=1),
+            Started(task_run="t", attempt=2, pid=8),
+            Exited(task_run="t", attempt=2, code=0),
+        ]
+    )
 
     assert [a.state for a in progress.task.attempts] == [State.FAILED, State.SUCCESS]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import socket
 import sys
@@ -15,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kestra_magic.process import supervise, sweep, system
-from kestra_magic.process.events import Event, Exited, Lost, Output
+from kestra_magic.process.events import Lost
 from kestra_magic.process.guardian import Link
 from kestra_magic.process.posix import Helpers
 from kestra_magic.process.wire import Frames, pack
-from tests.process.conftest import Start, end, python, says, sh, text, until
+from tests.process.conftest import Start, end, says, until
 from tests.process.faults.conftest import Kernel, stubborn
-from tests.process.survivors import Witness, bearing, wait_until
+from tests.process.survivors import Witness, bearing
 
 Check = Callable[[Kernel], None]
 WAYS = ["daemons", "empties_environment", "ignores_signals", "respawns_slowly"]
@@ -127,7 +126,9 @@ def test_fault_20_no_more_processes(a_kernel: Kernel, pids_limit: Callable[[int]
 def test_fault_21_no_more_files_in_the_kernel(a_kernel: Kernel) -> None:
     a_kernel.do("last(begin(['/bin/true']))")
     a_kernel.do("import resource; resource.setrlimit(7, (64, 64))")
-    a_kernel.do("many = []\ntry:\n    while True: many.append(open('/dev/null'))\nexcept OSError: pass".replace("\n", "\n"))
+    a_kernel.do(
+        "many = []\ntry:\n    while True: many.append(open('/dev/null'))\nexcept OSError: pass".replace("\n", "\n")
+    )
 
 
 def test_fault_22_a_warden_that_cannot_be_started_is_told(monkeypatch: pytest.MonkeyPatch, start: Start) -> None:
@@ -149,7 +150,12 @@ def test_fault_22_a_warden_that_ends_at_once_is_told(monkeypatch: pytest.MonkeyP
     assert "ends at once" in said.error
 
 
-LACKS = {"fault_23_pidfd": "pidfd", "fault_24_children": "children", "fault_25_pidfd_open": "pidfd_open", "cgroup": "cgroup"}
+LACKS = {
+    "fault_23_pidfd": "pidfd",
+    "fault_24_children": "children",
+    "fault_25_pidfd_open": "pidfd_open",
+    "cgroup": "cgroup",
+}
 
 
 @pytest.mark.parametrize("way", [*WAYS, "is_deep"])
@@ -206,7 +212,9 @@ def test_fault_26_unread_data_on_a_closed_socket_is_an_end() -> None:
     link.close()
 
 
-MESSAGES = st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=9) | st.integers() | st.none(), max_size=3), max_size=4)
+MESSAGES = st.lists(
+    st.dictionaries(st.text(max_size=5), st.text(max_size=9) | st.integers() | st.none(), max_size=3), max_size=4
+)
 
 
 @given(MESSAGES, st.data())

@@ -38,7 +38,9 @@ SIGNALS = {"fault_01_kill": signal.SIGKILL, "fault_02_term": signal.SIGTERM, "fa
 
 
 @pytest.mark.parametrize("number", SIGNALS.values(), ids=SIGNALS)
-def test_nothing_survives_a_signal_to_the_kernel(a_kernel: Kernel, token: str, nothing_left: Check, number: int) -> None:
+def test_nothing_survives_a_signal_to_the_kernel(
+    a_kernel: Kernel, token: str, nothing_left: Check, number: int
+) -> None:
     a_kernel.begin(eleven(token))
     assert wait_until(lambda: len(bearing(token)) >= 11)
 
@@ -150,7 +152,9 @@ def test_fault_11_killed_between_request_and_start(
     kernel = kernels()
     kernel.do("supervise.warm()")
 
-    kernel.tell(f"begin({stubborn('daemons', token)!r}); __import__('time').sleep({millis / 1000}); os.kill(os.getpid(), 9)")
+    kernel.tell(
+        f"begin({stubborn('daemons', token)!r}); __import__('time').sleep({millis / 1000}); os.kill(os.getpid(), 9)"
+    )
     kernel.wait()
 
     nothing_left(kernel)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.process.conftest import Start, end, sh, until, says
+from tests.process.conftest import Start, end, says, sh, until
 from tests.process.faults.conftest import Kernel, stubborn
 from tests.process.survivors import Witness, bearing
 
