@@ -1,7 +1,7 @@
 """Kestra's Process task runner in a notebook cell.
 
-The front door: `%load_ext kestra_magic` in a notebook, `run`, `run_flow` and `render` in Python. Each name is found in its
-room when it is asked for, so that importing the package costs nothing.
+The front door: `%load_ext kestra_magic` in a notebook, `run`, `run_flow` and `render` in Python. Each name is found in
+its room when it is asked for, so that importing the package costs nothing.
 """
 
 from __future__ import annotations

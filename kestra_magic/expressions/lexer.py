@@ -21,7 +21,10 @@ BINARY = {
 }  # fmt: skip
 
 # What Java's Character.isWhitespace takes for white; its regular expressions know the first six alone.
-SPACE = "\t\n\x0b\f\r\x1c\x1d\x1e\x1f \u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2008\u2009\u200a\u2028\u2029\u205f\u3000"
+SPACE = (
+    "\t\n\x0b\f\r\x1c\x1d\x1e\x1f \u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006"
+    "\u2008\u2009\u200a\u2028\u2029\u205f\u3000"
+)
 _S = r"[ \t\n\x0b\f\r]*"
 _OPERATORS = "|".join(
     regex.escape(symbol) + (r"(?![a-zA-Z0-9_])" if symbol[-1].isalpha() else "")

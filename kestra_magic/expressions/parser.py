@@ -356,7 +356,7 @@ class _Parser:
 _TAG_HINTS = (
     {
         "elif": "; in Kestra it is written `elseif`",
-        "raw": "; in Kestra `{% raw %}…{% endraw %}` works on one line only, `{% verbatim %}…{% endverbatim %}` on several",
+        "raw": "; in Kestra `{% raw %}…{% endraw %}` works on one line only, `{% verbatim %}` on several",
     }
     | dict.fromkeys(
         ("include", "import", "from", "extends", "embed", "cache", "flush", "parallel", "autoescape"),

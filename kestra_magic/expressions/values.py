@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_ITEMS", "MAX_TEXT", "Array", "Char", "Entry", "Float", "Group", "Instant", "Long", "Loop", "Macroed",
-    "Refused", "bounded", "code_units", "iso_offset", "java_map", "java_type", "native", "show_json", "show_plain", "text", "to_json",
+    "Refused", "bounded", "code_units", "iso_offset", "java_map", "java_type", "native", "show_json", "show_plain",
+    "text", "to_json",
 ]  # fmt: skip
 
 MAX_TEXT = 10_000_000
@@ -339,10 +340,8 @@ def java_map(pairs: Iterable[tuple[object, object]], capacity: int | None = None
 
     Keys that share a bucket stay in the order of insertion, as they do in Java until a bucket becomes a tree.
     """
-    found: dict[object, object] = {}
     try:
-        for key, value in pairs:
-            found[key] = value
+        found = dict(pairs)
     except TypeError:
         raise ExpressionError("A list or a map can not be the key of a map here") from None
     if len(found) < 2:

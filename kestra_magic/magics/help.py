@@ -18,7 +18,7 @@ VERBS = {
     "doctor": "what this machine offers: Python, kernels, shells, interpreters, supervision",
 }
 
-PROCESS_HELP = """Run this cell as Kestra's Process task: its text is the script, `#|` lines at its top are task properties.
+PROCESS_HELP = """Run this cell as Kestra's Process task: its text is the script, `#|` lines at its top its properties.
 
     %%kestra_process train -l python -f data.csv -i lr -t 10m
     #| outputFiles: ["*.pt"]

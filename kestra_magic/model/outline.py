@@ -256,7 +256,7 @@ class _Cases(dict[str, _Kind]):
         super().__init__()
         self._kind = kind
 
-    def get(self, _: str, default: Any = None) -> Any:
+    def get(self, _: str, _default: Any = None) -> Any:
         return _lazy(self._kind, many=True)
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalRunner", "LocalRunning", "environment"]
 
-# Nothing may wait for an answer that cannot come, and nothing may hold back its lines. What the parent's environment says wins.
+# Nothing may wait for an answer that cannot come, and nothing may hold back its lines.
+# What the parent's environment says wins.
 QUIET = {
     "PYTHONUNBUFFERED": "1",
     "GIT_TERMINAL_PROMPT": "0",

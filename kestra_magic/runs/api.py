@@ -47,7 +47,8 @@ def run(
         target: the text of a cell (`#|` lines included), or the path of a script.
         inputs: for ``{{ inputs.x }}``; files: placed in the working directory by name (paths, bytes, data).
         bg: return at once.
-        options: those of ``%%kestra_process``, with ``_`` for ``-``: ``lang="python"``, ``output=["*.csv"]``, ``timeout="10m"``.
+        options: those of ``%%kestra_process``, with ``_`` for ``-``: ``lang="python"``,
+            ``output=["*.csv"]``, ``timeout="10m"``.
 
     Raises:
         KestraMagicError: what was asked cannot run.

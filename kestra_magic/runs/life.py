@@ -32,10 +32,10 @@ FALSY = {"false", "0", "-0", ""}
 class Life:
     """Runs one script task; its events go to the context, its outcome is `result`."""
 
-    def __init__(self, task: ScriptTask, context: Context, *, id: str = "", value: str | None = None) -> None:
+    def __init__(self, task: ScriptTask, context: Context, *, task_run: str = "", value: str | None = None) -> None:
         self.task = task
         self.context = context
-        self.id = id or context.new_task_run()
+        self.id = task_run or context.new_task_run()
         self.value = value
         self.result = TaskResult(self.id, task.id)
         context.live[self.id] = self.result

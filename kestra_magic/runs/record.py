@@ -1,4 +1,4 @@
-"""`run.json`: what a run was, for whoever comes later. Everything that was measured is here, and not in the notebook."""
+"""`run.json`: what a run was, for whoever comes later. All that was measured is here, and not in the notebook."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from platformdirs import user_cache_path, user_data_path
 from kestra_magic.errors import KestraMagicError, did_you_mean
 from kestra_magic.model.checks import written_tasks
 from kestra_magic.model.load import load_flow
+from kestra_magic.model.source import Source
 from kestra_magic.runners.local import LocalRunner
 from kestra_magic.runs.context import Context, Wishes
 from kestra_magic.runs.flow import FlowEngine, FlowRun

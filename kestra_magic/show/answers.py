@@ -161,7 +161,7 @@ class Answers:
 
     # Values
 
-    def _values(self, asked: Mapping[str, Any]) -> Answer:
+    def _values(self, _asked: Mapping[str, Any]) -> Answer:
         text = json.dumps(self._source.vars, default=str, ensure_ascii=False)
         if len(text) > 1 << 20:
             return {
@@ -173,11 +173,11 @@ class Answers:
         text = self._source.render(str(asked["expression"]))
         return {"text": text[:VALUE_CHARS], "size": len(text)}, []
 
-    def _metrics(self, asked: Mapping[str, Any]) -> Answer:
+    def _metrics(self, _asked: Mapping[str, Any]) -> Answer:
         earlier = [{"run": name, "last": dict(last)} for name, last in self._source.earlier]
         return {"metrics": [dict(entry) for entry in self._source.metrics], "earlier": earlier}, []
 
-    def _rendered(self, asked: Mapping[str, Any]) -> Answer:
+    def _rendered(self, _asked: Mapping[str, Any]) -> Answer:
         return {"text": self._source.rendered}, []
 
 

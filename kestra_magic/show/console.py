@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from contextvars import copy_context
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.process.events import Output, Usage
@@ -178,7 +179,7 @@ class Console:
 
 def _history(usage: list[Usage]) -> dict[str, Any]:
     """Return what was used over time, as columns; processor use in percent of one core."""
-    pairs = [(a, b) for a, b in zip(usage, usage[1:], strict=False) if b.at > a.at]
+    pairs = [(a, b) for a, b in pairwise(usage) if b.at > a.at]
     return {
         "at": [round(b.at, 2) for _, b in pairs],
         "cpu": [round(100 * max(0.0, b.cpu_seconds - a.cpu_seconds) / (b.at - a.at), 1) for a, b in pairs],

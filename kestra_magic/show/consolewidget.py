@@ -47,4 +47,4 @@ class ConsoleWidget(anywidget.AnyWidget):  # type: ignore[misc]
         ipykernel 7.4 sends them to the shell that wrote last, which is the busy one; JupyterLab opened a subshell.
         """
         if hasattr(self.comm, "_reply_subshell_for"):
-            self.comm._reply_subshell_for = lambda data, default: default
+            self.comm._reply_subshell_for = lambda _data, default: default

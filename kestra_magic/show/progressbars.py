@@ -56,11 +56,11 @@ def bar_of(line: str) -> Bar | None:
     text = ESCAPE.sub("", line).rpartition("\r")[2].rstrip() or ESCAPE.sub("", line).strip()
     for form in _FORMS:
         if found := form.match(text):
-            return _bar(found, text)
+            return _bar(found)
     return Bar(None, text[:TEXT_CHARS]) if _TQDM_OPEN.match(text) else None
 
 
-def _bar(found: re.Match[str], line: str) -> Bar | None:
+def _bar(found: re.Match[str]) -> Bar | None:
     said = found.groupdict()
     whole = float(said.get("whole") or 0)
     fraction = float(said["percent"]) / 100 if said.get("percent") else float(said["done"]) / whole if whole else None

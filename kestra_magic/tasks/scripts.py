@@ -131,7 +131,7 @@ class Preparation:
         asked = self.task.namespace_files
         if asked is not None:
             with self.place.at(("namespaceFiles",), None):
-                self._place(namespace_files(asked, self.place))
+                self._place(namespace_files(asked, self.place))  # noqa: F821
 
     def _input_files(self) -> None:
         given = {**self.place.files, **self._declared()}

@@ -42,7 +42,7 @@ class Seen:
         return f"rendered: {expression}"
 
 
-def run(code, *, name="train", key=None, vars=None, metrics=(), earlier=(), folder=None):
+def run(code, *, name="train", key=None, vars=None, metrics=(), earlier=(), folder=None):  # noqa: A002, C901
     """Run Python *code*, shown as a cell of the magic is."""
     folder = Path(folder or f"kestra-runs/{name}-1").absolute()
     (folder / "_run").mkdir(parents=True, exist_ok=True)

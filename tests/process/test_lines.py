@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given
@@ -18,7 +19,7 @@ TEXT = st.lists(ALPHABET, max_size=40).map(b"".join)
 
 def cut(data: bytes, places: list[int]) -> Chunks:
     edges = sorted({0, len(data), *(p % (len(data) + 1) for p in places)})
-    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [data[a:b] for a, b in pairwise(edges)]
 
 
 def through(chunks: Chunks, *hidden: bytes, lift: bool = True) -> tuple[list[tuple[bytes, bool]], Lines]:
