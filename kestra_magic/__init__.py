@@ -10,8 +10,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
-
     from kestra_magic.errors import KestraMagicError
     from kestra_magic.runs.api import open, render, run, run_flow  # noqa: A004
     from kestra_magic.runs.progress import State
@@ -50,14 +48,14 @@ _HOMES = {
 }
 
 
-def load_ipython_extension(ip: InteractiveShell) -> None:
+def load_ipython_extension(ip: Any) -> None:
     """`%load_ext kestra_magic`."""
     from kestra_magic.magics.kestra import load
 
     load(ip)
 
 
-def unload_ipython_extension(ip: InteractiveShell) -> None:
+def unload_ipython_extension(ip: Any) -> None:
     """`%unload_ext kestra_magic`."""
     from kestra_magic.magics.kestra import unload
 
