@@ -75,7 +75,7 @@ def _starting(prefix: str, words: Iterable[str]) -> list[str]:
     return sorted(word for word in words if word.startswith(prefix))
 
 
-@context_matcher(identifier="kestra_magic")  # type: ignore[misc,untyped-decorator]
+@context_matcher(identifier="kestra_magic")  # type: ignore[untyped-decorator]
 def matcher(context: CompletionContext) -> Any:
     found = complete(context.full_text, context.cursor_line) if "kestra" in context.full_text[:32] else []
     return {"completions": [SimpleCompletion(word, type="keyword") for word in found], "suppress": bool(found)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ def demo(notebook: Path) -> int:
         KestraMagicError: there is no such notebook, or what executes notebooks is not installed.
     """
     try:
-        import nbformat
+        nbformat: Any = import_module("nbformat")
         from nbclient.exceptions import CellExecutionError
-        from nbconvert import HTMLExporter
+
+        exporter: Any = import_module("nbconvert").HTMLExporter
     except ImportError as error:
         raise KestraMagicError(f"{error.name} is missing: pip install nbclient nbconvert") from None
     if not notebook.exists():
@@ -37,7 +39,7 @@ def demo(notebook: Path) -> int:
     executed = target / notebook.name
     nbformat.write(book, executed)
     page = executed.with_suffix(".html")
-    page.write_text(HTMLExporter().from_notebook_node(book)[0], "utf-8")
+    page.write_text(exporter().from_notebook_node(book)[0], "utf-8")
     print(f"\nexecuted notebook: {executed}\nas a page:         {page}")
     return int(failed)
 
@@ -45,7 +47,7 @@ def demo(notebook: Path) -> int:
 def _live_client() -> type[Any]:
     from nbclient import NotebookClient
 
-    class Live(NotebookClient):  # type: ignore[misc]
+    class Live(NotebookClient):
         """Prints each cell's source and what it sends, when it sends it."""
 
         async def async_execute_cell(self, cell: Any, cell_index: int, *args: Any, **kwargs: Any) -> Any:

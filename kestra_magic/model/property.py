@@ -137,7 +137,7 @@ def _items(value: Any, kind: Any, shape: type) -> Iterator[tuple[tuple[str | int
         yield (), f"must be {must}; it is {_shape(value)}"
         return
     item = get_args(kind)[-1] if get_args(kind) else Any
-    parts: Iterable[tuple[str | int, Any]] = written.items() if isinstance(written, dict) else enumerate(written)
+    parts = cast("Iterable[tuple[Any, Any]]", written.items() if shape is dict else enumerate(written))
     for where, part in parts:
         if item is str and isinstance(part, dict | list):
             yield (where,), f"must be a text, but is {_shape(part)}"

@@ -77,6 +77,7 @@ class _Builder:
         self._events = events
         value: Any = None
         seen = False
+        event: Any
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if seen:

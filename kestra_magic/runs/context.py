@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.expressions.scope import Scope
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kestra_magic.model.retry import Retry
-    from kestra_magic.model.source import Document
+    from kestra_magic.model.source import Source
     from kestra_magic.model.tasks import ScriptTask
     from kestra_magic.process.events import Stream
     from kestra_magic.runners.job import Runner
@@ -36,9 +36,18 @@ if TYPE_CHECKING:
     from kestra_magic.workspace.directory import RunFolder
     from kestra_magic.workspace.storage import Storage
 
-__all__ = ["Context", "Wishes"]
+__all__ = ["Context", "Origins", "Wishes"]
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
+
+
+class Origins(Protocol):
+    """What was written, and where each line of each of its texts stands: a YAML document, or a cell."""
+
+    @property
+    def source(self) -> Source: ...
+
+    def text_line(self, path: Path_, n: int) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +78,13 @@ class Context:
         outputs: those of the notebook's earlier runs in a cell, those of its own tasks in a flow.
         live: what each task run left so far, in the order of their beginning.
         notices: what is to be told before the next task starts.
+        options: of the magic line and the `#|` lines, by long name.
     """
 
     name: str
     flow_id: str
     namespace: str
-    document: Document
+    document: Origins
     folder: RunFolder
     runner: Runner
     storage: Storage
@@ -93,6 +103,7 @@ class Context:
     states: dict[str, Any] = field(default_factory=dict)
     task_paths: dict[str, Path_] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.live: dict[str, TaskResult] = {}
@@ -135,7 +146,7 @@ class Context:
             outputs=self.wishes.outputs,
             values=self.notebook or {},
             env_file=self.wishes.env_file,
-            options=self._options(),
+            options=self._job_options(),
             mask=self.masked_values,
             notice=self.notices.append,
         )
@@ -174,7 +185,7 @@ class Context:
     def where(self, path: Path_, line: int) -> str:
         return self.document.source.at(self.document.text_line(path, line - 1))
 
-    def _options(self) -> dict[str, Any]:
+    def _job_options(self) -> dict[str, Any]:
         wishes, settings = self.wishes, current()
         return {
             "grace": settings.grace_seconds if wishes.grace is None else wishes.grace,
@@ -256,7 +267,7 @@ def _put(into: dict[str, Any], task: str, value: str | None, what: Any) -> None:
 
 def environment_variables(environ: Mapping[str, str]) -> dict[str, str]:
     """``KESTRA_FOO`` and ``ENV_FOO`` are ``envs.foo`` (``RunContextCache``; the prefix was renamed in 0.23)."""
-    named = {}
+    named: dict[str, str] = {}
     for prefix in ("ENV_", "KESTRA_"):
         named |= {k.removeprefix(prefix).lower(): v for k, v in environ.items() if k.startswith(prefix)}
     return named

@@ -43,7 +43,7 @@ class FlowEngine:
         return worst(states)
 
     def _sequence(self, tasks: Iterable[Task]) -> list[State]:
-        states = []
+        states: list[State] = []
         for task in tasks:
             if task.disabled:
                 continue

@@ -224,7 +224,7 @@ class Progress:
     @property
     def task(self) -> TaskRun:
         """The only task run of a single task's execution, or the last of many."""
-        return next(reversed(self.task_runs.values()), TaskRun(""))
+        return next(reversed(list(self.task_runs.values())), TaskRun(""))
 
     @property
     def seconds(self) -> float:

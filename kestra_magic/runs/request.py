@@ -97,7 +97,7 @@ def read(request: Request) -> Written:
         task["env"] = {**(task.get("env") or {}), **environment_given(options["env"], request.notebook)}
     origins: dict[Way, str] = {("outputFiles",): "-o", ("timeout",): "--timeout"}
     given = {way: option for way, option in origins.items() if way[0] not in properties}
-    loaded = load_task(task, source=request.source, document=header.document, origins=given)
+    loaded = load_task(task, header.document, origins=given)
     assert isinstance(loaded.task, ScriptTask)
     return Written(task=loaded.task, document=document, options=options, notices=loaded.notices)
 

@@ -8,7 +8,7 @@ import threading
 import time
 from contextlib import contextmanager
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.process.events import Killing
@@ -68,7 +68,7 @@ class Run:
             target=copy_context().run, args=(self._go,), name=f"kestra-{self.name}", daemon=True
         )
 
-    def start(self) -> Run:
+    def start(self) -> Self:
         self._thread.start()
         return self
 
@@ -220,7 +220,7 @@ class Run:
 
     # What one does with it
 
-    def follow(self, show: Show, *, start: bool = False) -> Run:
+    def follow(self, show: Show, *, start: bool = False) -> Self:
         """Show the run to its end; the first interrupt asks its processes to end, the second ends them."""
         seat = self.context.broadcast.sit()
         if start:
@@ -233,7 +233,7 @@ class Run:
                     show(told[0], told[1])
         return self
 
-    def wait(self, timeout: float | None = None) -> Run:
+    def wait(self, timeout: float | None = None) -> Self:
         """Return when it has ended, or after *timeout* seconds.
 
         Raises:
@@ -243,7 +243,7 @@ class Run:
             raise TimeoutError(f"`{self.name}` still runs after {timeout:g} s")
         return self
 
-    def __await__(self) -> Generator[Any, None, Run]:
+    def __await__(self) -> Generator[Any, None, Self]:
         return asyncio.to_thread(self.wait).__await__()
 
     def stop(self, *, grace: float | None = None, reason: Reason = "stop") -> None:
@@ -253,7 +253,7 @@ class Run:
         self.context.emit(Killing(reason=reason, forced=grace == 0))
         self._engine.stop(grace=grace, reason=reason)
 
-    def check(self) -> Run:
+    def check(self) -> Self:
         """Return the run if it ended well.
 
         Raises:

@@ -142,6 +142,8 @@ class Session:
             wishes=wishes(options, env_file, files_given(options.get("file", []), request.beside, request.notebook)),
             inputs=inputs_given(options.get("input", []), request.notebook),
             outputs=self.outputs(),
+            options=options,
+            notices=list(written.notices),
         )
 
     # A flow

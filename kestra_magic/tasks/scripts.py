@@ -12,6 +12,7 @@ import regex
 from kestra_magic.expressions.scope import bare_name
 from kestra_magic.model.base import yaml_name
 from kestra_magic.runners.job import Job, Placed
+from kestra_magic.tasks.namespacefiles import namespace_files
 from kestra_magic.tasks.place import Origin, Prepared, Text
 from kestra_magic.workspace.directory import new_id
 from kestra_magic.workspace.inputs import input_files, placed
@@ -131,7 +132,7 @@ class Preparation:
         asked = self.task.namespace_files
         if asked is not None:
             with self.place.at(("namespaceFiles",), None):
-                self._place(namespace_files(asked, self.place))  # noqa: F821
+                self._place(namespace_files(asked, self.place, taken=self.inputs))
 
     def _input_files(self) -> None:
         given = {**self.place.files, **self._declared()}
@@ -230,10 +231,10 @@ class Preparation:
                 count = text.text.count("\n") + 1
                 own = script_lines if path == "commands" and self.script is not None else ()
                 lines += own or [((path, index), n) for n in range(count)] if path else [None] * count
-        text = self._separator().join(t.text for t in (*stop, *before, *commands))
-        if len(text.encode()) > ARGUMENT_LIMIT:
-            return self._through_file(interpreter, text), tuple(lines)
-        return (*interpreter, text), tuple(lines)
+        joined = self._separator().join(t.text for t in (*stop, *before, *commands))
+        if len(joined.encode()) > ARGUMENT_LIMIT:
+            return self._through_file(interpreter, joined), tuple(lines)
+        return (*interpreter, joined), tuple(lines)
 
     def _through_file(self, interpreter: list[str], text: str) -> tuple[str, ...]:
         """A text that no argument can hold is sourced from a file: same shell, same ``$0``, same exit code."""
