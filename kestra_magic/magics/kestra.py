@@ -23,7 +23,8 @@ def _settings_traits() -> dict[str, AnyTrait]:
     return {f.name: AnyTrait(getattr(default, f.name)).tag(config=True) for f in fields(settings.Settings)}
 
 
-Configured = type(Magics)("Configured", (Magics,), {"__module__": __name__, **_settings_traits()})
+_meta: Any = type(Magics)
+Configured = _meta("Configured", (Magics,), {"__module__": __name__, **_settings_traits()})
 
 
 @magics_class

@@ -137,10 +137,13 @@ def _items(value: Any, kind: Any, shape: type) -> Iterator[tuple[tuple[str | int
         yield (), f"must be {must}; it is {_shape(value)}"
         return
     item = get_args(kind)[-1] if get_args(kind) else Any
-    parts = cast("Iterable[tuple[Any, Any]]", written.items() if shape is dict else enumerate(written))
-    for where, part in parts:
+    for where, part in _parts(written):
         if item is str and isinstance(part, dict | list):
             yield (where,), f"must be a text, but is {_shape(part)}"
+
+
+def _parts(written: Any) -> Iterable[tuple[str | int, Any]]:
+    return written.items() if isinstance(written, dict) else enumerate(written)
 
 
 def _shape(value: Any) -> str:

@@ -77,13 +77,12 @@ class _Builder:
         self._events = events
         value: Any = None
         seen = False
-        event: Any
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if seen:
                     raise _refused(event, "a second document begins here; keep one, without `---` between")
                 seen = True
-                value = self._value(next(events), (), event.start_mark.line)
+                value = self._value(next(events), (), _mark(event).line)
         return value
 
     def _value(self, event: Any, path: Path, key: int) -> Any:
@@ -198,3 +197,7 @@ def _problem(source: Source, error: yaml.YAMLError) -> Problem:
     if error.note != "ours":
         said = traps.explain(source.text, number, said, error.context or "")
     return Problem(source.first_line + number, said)
+
+
+def _mark(event: Any) -> Any:
+    return event.start_mark
