@@ -55,12 +55,20 @@ def explain(text: str, number: int, said: str, context: str) -> str:
     if "mapping values are not allowed" in said:
         return f"`: ` makes this a map within a text; {hint or 'check the indentation of this line'}"
     if "block mapping" in context or "block collection" in context:
+        if _closed_early(written):
+            return "the quote closes before the text ends; double it inside the text, or quote with the other kind"
         return "this line is indented otherwise than its neighbours in the same map or list"
     if "could not find expected ':'" in said:
         return "a `key: value` was expected here; check the indentation, or quote the text"
     if hint:
         return f"YAML gives the first character of this text a meaning; {hint}"
     return f"is no YAML: {said}" + (f" {context}" if context else "")
+
+
+def _closed_early(written: str) -> bool:
+    """Whether a quoted text goes on behind its closing quote: ``- 'it's'``."""
+    match = _LEAD.match(written)
+    return bool(match and re.match(r"(?:'[^']*'(?=[^\s'#,\]}:])|\"[^\"]*\"(?=[^\s\"#,\]}:]))", match["text"]))
 
 
 def cut_comment(written: str, value: str) -> str:

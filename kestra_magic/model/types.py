@@ -106,7 +106,7 @@ def _is_plugin(written: str) -> bool:
 def _near(written: str) -> str:
     if written in _ON_A_SERVER or _JVM.fullmatch(written):
         return ""
-    if not _is_plugin(written):
+    if not _is_plugin(written) or written.count(".") < 2:
         return did_you_mean(written, known_types()) or _by_last_word(written)
     package, _, name = written.rpartition(".")
     slips = [known for known in known_types() if known.rpartition(".")[2].lower() == name.lower()]
