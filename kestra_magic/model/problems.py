@@ -59,6 +59,7 @@ def problems_of(
 def located(document: Document, path: Path, said: str, origins: Mapping[Path, str] | None = None) -> Problem:
     """Return the problem with the line of *path*, or the option that it came from."""
     message = said if said.startswith("`io.") or not _name(path) else f"{_name(path)}: {said}"
+    message = message.replace("\n", "\\n")  # a key of a map may hold any character
     for end in range(len(path), 0, -1):
         if path[:end] in document.places:
             break

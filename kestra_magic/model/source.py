@@ -87,7 +87,8 @@ class Document:
     def line(self, path: Path) -> int:
         """Return the line of the key or item at *path*, as the person counts; of what holds it if it has none."""
         place = self.place(path)
-        return self.source.first_line + (place.key if place else 0)
+        last = self.source.text.count("\n")  # YAML knows line ends that no editor counts: U+0085, U+2028
+        return self.source.first_line + min(place.key if place else 0, last)
 
     def text_line(self, path: Path, n: int) -> int:
         """Return the line on which the *n*-th line (from 0) of the text at *path* was written."""

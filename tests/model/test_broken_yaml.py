@@ -6,7 +6,7 @@ from textwrap import dedent
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kestra_magic.model.load import load_flow
+from kestra_magic.model.load import load_flow, property_names
 from kestra_magic.model.source import Source, SourceError
 
 OWN = dedent("""\
@@ -57,7 +57,7 @@ def broken(draw) -> str:
         at = draw(st.integers(0, len(lines) - 1))
         match draw(st.integers(0, 6)):
             case 0:
-                lines = lines[:at] + [lines[at][: draw(st.integers(0, 40))]]
+                lines = [*lines[:at], lines[at][: draw(st.integers(0, 40))]]
             case 1:
                 lines.insert(at, lines[at])
             case 2:
@@ -108,8 +108,7 @@ VALUES = st.recursive(
     max_leaves=6,
 )
 KEYS = st.sampled_from(
-    "type tasks errors inputFiles outputFiles commands script retry timeout env taskRunner namespaceFiles cases cache "
-    "values then dependsOn concurrency inputs outputs triggers labels variables pluginDefaults runIf message".split()
+    [*property_names(), *property_names("io.kestra.plugin.scripts.python.Script"), "cases", "cache", "then", "message"]
 )
 
 
