@@ -20,6 +20,7 @@ __all__ = ["excerpt", "exit_meaning", "hint", "map_traceback", "mapped_error"]
 
 TAIL = 200
 LAST = 30
+LONG = 500
 BUILTINS = ("[[", "source", "shopt", "declare", "typeset", "pushd", "popd", "let", "mapfile", "readarray", "function")
 BASHISMS = {
     rf"({'|'.join(map(re.escape, BUILTINS))}): not found": r"`\1`",
@@ -98,7 +99,7 @@ def hint(text: str, *, beside: Callable[[str], bool]) -> str:
         text: the end of what the process wrote to stderr.
         beside: whether a relative name lies beside the notebook.
     """
-    text = plain(text)
+    text = "\n".join(line[-LONG:] for line in plain(text).split("\n"))
     return _bashism(text) or _missing_file(text, beside) or _not_executable(text) or _not_found(text)
 
 

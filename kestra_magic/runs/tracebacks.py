@@ -57,7 +57,8 @@ def mapped(text: str, script: str, where: Callable[[int], str], *, roots: Iterab
 def _in_script(text: str, script: str, where: Callable[[int], str]) -> str:
     name = re.escape(script)
     python = re.compile(rf'File "[^"\n]*{name}", line (\d+)')
-    others = re.compile(rf"[^\s\"'(]*{name}(?::|, line | line )(\d+)(?::\d+)?")
+    # Tried at the beginning of a word only: a line of a million letters costs no more than reading it.
+    others = re.compile(rf"(?<![^\s\"'(])[^\s\"'(]*{name}(?::|, line | line )(\d+)(?::\d+)?")
     for pattern in (python, others):
         text = pattern.sub(lambda match: _said(where(int(match[1])), match), text)
     return text

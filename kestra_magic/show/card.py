@@ -8,6 +8,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -101,8 +102,9 @@ def header(name: str, title: str = "", *, key: str) -> dict[str, str]:
 def result(run: Run, *, key: str = "") -> dict[str, str]:
     """Return how the run ended, as it is saved: the same bytes for the same end."""
     said = values(run)
+    shown = _fitting(said)
     trace = plain(excerpt(run.result, run.context)) if _failed(run) else ""
-    files = file_cards(run.files, run, room=BUDGET - _weight(said, trace))
+    files = file_cards(run.files, run, room=BUDGET - len(escape(trace)) - sum(map(_weight, shown)))
     html = render(
         "result",
         run=run,
@@ -112,8 +114,8 @@ def result(run: Run, *, key: str = "") -> dict[str, str]:
         error=_error(run),
         excerpt=trace,
         tasks=_tasks(run),
-        values=said,
-        most_values=MOST_VALUES,
+        values=shown,
+        more_values=len(said) - len(shown),
         metrics=metric_rows(run.metrics),
         files=files,
         more=len(run.files) - len(files),
@@ -281,8 +283,15 @@ def shown_file(file: File) -> Markup:
     return Markup(str(module.file_item(file)).strip())  # noqa: S704 - escaped by the template
 
 
-def _weight(said: list[Value], trace: str) -> int:
-    return len(escape(trace)) + sum(300 + len(escape(value.text + value.path * 2)) for value in said[:MOST_VALUES])
+def _fitting(said: list[Value]) -> list[Value]:
+    """The first of them, as many as half of the card holds."""
+    room = accumulate(map(_weight, said))
+    return [value for value, spent in zip(said[:MOST_VALUES], room, strict=False) if spent <= BUDGET // 2]
+
+
+def _weight(value: Value) -> int:
+    """Characters of its row, as they are written."""
+    return 300 + len(escape(value.text + value.path * 2))
 
 
 def _size(file: OutputFile) -> str:
