@@ -19,7 +19,8 @@ __all__ = ["complete", "install", "uninstall"]
 
 OPTIONS = {"%%kestra_process": PROCESS, "%%kestra_flow": FLOW}
 _KEY = re.compile(r"(?:#\|\s*)?(?P<key>[\w-]*)$")
-_VALUE = re.compile(r"(?:#\|\s*)?(?P<key>[\w-]+):\s*(?P<value>[\w-]*)$")
+_VALUE = re.compile(r"(?:#\|\s*)?(?P<key>[\w-]+):\s*(?P<value>[\w.-]*)$")
+_ITEM = re.compile(r"(?P<indent>\s*)(?P<dash>- )?\s*(?:type:\s*(?P<type>[\w.]+))?")
 
 
 def complete(text: str, line: int) -> list[str]:
@@ -33,7 +34,8 @@ def complete(text: str, line: int) -> list[str]:
         return []
     if line == 0:
         return _options(magic, current)
-    return _properties(magic, first, current)
+    kind = _type_of(first) if magic == "%%kestra_process" else _type_around(lines, line)
+    return _properties(magic, kind, current)
 
 
 def _options(magic: str, current: str) -> list[str]:
@@ -46,10 +48,9 @@ def _options(magic: str, current: str) -> list[str]:
     return []
 
 
-def _properties(magic: str, first: str, current: str) -> list[str]:
+def _properties(magic: str, kind: str, current: str) -> list[str]:
     from kestra_magic.model.load import enumerations, known_types, property_names
 
-    kind = _type_of(first)
     if magic == "%%kestra_process" and not current.lstrip().startswith("#|"):
         return []
     if value := _VALUE.search(current):
@@ -63,6 +64,23 @@ def _type_of(first: str) -> str:
     asked = re.search(r"(?:-l|--lang)[ =](\w+)", first)
     lang = asked[1] if asked and asked[1] not in ("bash", "zsh") else "shell"
     return f"io.kestra.plugin.scripts.{lang}.Script"
+
+
+def _type_around(lines: list[str], line: int) -> str:
+    """Return the type of the task whose property is being written; nothing for the flow's own."""
+    depth = _depth(lines[line])
+    for near in (*reversed(lines[1:line]), *lines[line + 1 :]):
+        if _depth(near) < depth and near.strip():
+            return ""
+        if (item := _ITEM.match(near)) and item["type"] and _depth(near) == depth:
+            return item["type"]
+    return ""
+
+
+def _depth(line: str) -> int:
+    """Return where a line's key begins: behind the dash of a list item."""
+    item = _ITEM.match(line)
+    return len(item["indent"]) + (2 if item["dash"] else 0) if item else 0
 
 
 def _langs() -> Iterable[str]:
