@@ -6,15 +6,18 @@ from collections import Counter
 from hashlib import blake2s
 from typing import TYPE_CHECKING, Any
 
+from kestra_magic.runs.progress import State
+from kestra_magic.runs.session import session
 from kestra_magic.settings import current
 from kestra_magic.show.card import header, result
-from kestra_magic.show.cell import cell_of
+from kestra_magic.show.cell import Frontend, cell_of
 from kestra_magic.show.stream import LiveStream
 
 if TYPE_CHECKING:
     from kestra_magic.process.events import Stream
     from kestra_magic.runs.progress import Happening, Progress
     from kestra_magic.runs.run import Run
+    from kestra_magic.show.console import Console
 
 __all__ = ["Keys", "View"]
 
@@ -62,17 +65,37 @@ class View:
         self.cell = cell_of(shell, background=background, per_second=settings.flushes_per_second)
         self.key = _keys.of(f"{run.name}\n{run.context.document.source.text}", **_where(shell))
         self._stream = LiveStream(self.cell, settings, labels=not run.context.cell)
+        self._console: Console | None = None
+        self._background = background
 
     def header(self) -> None:
         if self.cell.frontend.jupyter:
             self.cell.display(header(self.run.name, self._title(), key=self.key))
+        if self.cell.frontend is Frontend.LAB and current().view in ("auto", "takeover"):
+            self._console = self._opened()
 
     def show(self, progress: Progress, event: Happening) -> None:
         self._stream(progress, event)
+        if self._console:
+            self._console.show(progress, event)
 
     def result(self) -> None:
         self._stream.finish(self._tail)
         self.cell.display(result(self.run, key=self.key))
+        if self._console:
+            self._console.finish(self.run)
+
+    def _opened(self) -> Console:
+        from kestra_magic.show.console import Console
+        from kestra_magic.show.watched import WatchedRun
+
+        earlier = [run for run in session().runs if run.name == self.run.name and run is not self.run]
+        source = WatchedRun(self.run, earlier=earlier)
+        return Console(self.key, source, foreground=not self._background, stop=self._stop)
+
+    def _stop(self) -> None:
+        """Asks first; asked again, ends it at once."""
+        self.run.stop(grace=0 if self.run.state is State.KILLING else None)
 
     def _tail(self, task_run: str, stream: Stream, lines: int) -> str:
         return self.run.context.live[task_run].log.tail(stream, lines)

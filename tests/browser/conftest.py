@@ -61,7 +61,7 @@ def server(tmp_path_factory):
     log = open(home / "server.log", "w")
     running = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", "--port=0", "--allow-root", "--IdentityProvider.token=kestra",
-         "--ServerApp.password=", f"--ServerApp.root_dir={root}", "--LabApp.expose_app_in_browser=True",
+         "--ServerApp.password=", f"--ServerApp.root_dir={root}", "--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True",
          "--ServerApp.jpserver_extensions={'notebook': True}", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"],
         env=environment, cwd=home, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip

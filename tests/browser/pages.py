@@ -46,7 +46,7 @@ class Page_:
     def ready(self):
         """The kernel is there and idle."""
         self.page.wait_for_function(
-            "() => document.querySelector('.jp-Notebook-ExecutionIndicator[data-status=idle], .jp-Toolbar-kernelStatus, .jp-NotebookKernelStatus')"
+            "() => window.jupyterapp?.shell.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"
         )
 
     def run(self, at=0):
