@@ -7,10 +7,8 @@ alone is not enough (a forked worker keeps the socket open; `os.execv` keeps the
 
 from __future__ import annotations
 
-import json
 import os
 import select
-import signal
 import socket
 import time
 from contextlib import suppress
@@ -18,19 +16,20 @@ from functools import partial
 
 from kestra_magic.process import cgroup
 from kestra_magic.process.launch import LaunchError, Pipes, launch
-from kestra_magic.process.lines import Lines, Mask
-from kestra_magic.process.recorder import Recorder
-from kestra_magic.process.system import LINUX, adopt_orphans, boot_id, name_process, reap, stat
+from kestra_magic.process.link import Link
+from kestra_magic.process.loop import Loop, wake_pipe
+from kestra_magic.process.recorder import write_status
+from kestra_magic.process.system import LINUX, adopt_orphans, boot_id, exit_code, name_process, reap, stat
 from kestra_magic.process.tree import Tree
 from kestra_magic.process.usage import Meter
-from kestra_magic.process.wire import Frames, pack
+from kestra_magic.process.wire import Frames
+from kestra_magic.process.written import Written
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
-__all__ = ["Guardian", "Link", "exit_code", "guard"]
+__all__ = ["Guardian", "guard"]
 
 CHUNK = 256 << 10
 SLICE = 4096
@@ -39,63 +38,6 @@ NOTICE_SECONDS = 0.05
 DRAINING_SECONDS = 2.0
 BUSY_CHUNKS = 100
 """Chunks between two notices above which the guardian naps a little, so that many small writes are read as one."""
-
-
-def exit_code(status: int) -> int:
-    """Return what a shell says: 128 + n after signal n."""
-    code = os.waitstatus_to_exitcode(status)
-    return code if code >= 0 else 128 - code
-
-
-class Link:
-    """One who listens: a kernel."""
-
-    def __init__(self, connection: socket.socket, poll: select.poll) -> None:
-        self.armed = True
-        self.behind = True
-        self._connection = connection
-        self._poll = poll
-        self._frames = Frames()
-        self._unsent = b""
-        connection.setblocking(False)
-        poll.register(connection, select.POLLIN)
-
-    def fileno(self) -> int:
-        return self._connection.fileno()
-
-    def hear(self) -> list[dict[str, Any]] | None:
-        """Return what was said; None when nobody is there: an error instead of an end if data was unread."""
-        try:
-            data = self._connection.recv(1 << 16)
-        except BlockingIOError:
-            return []
-        except OSError:
-            return None
-        return self._frames.feed(data) if data else None
-
-    def say(self, message: dict[str, Any]) -> None:
-        self._unsent += pack(message)
-        self.flush()
-
-    def flush(self) -> None:
-        try:
-            self._unsent = self._unsent[self._connection.send(self._unsent) :]
-        except BlockingIOError:
-            pass
-        except OSError:
-            self._unsent = b""  # nobody is there; `hear` will say so
-        self._poll.modify(self._connection, select.POLLIN | (select.POLLOUT if self._unsent else 0))
-
-    def finish(self, seconds: float | None) -> None:
-        """Say what is unsaid, however long a kernel stands still; one that is gone is an error."""
-        self._connection.settimeout(seconds)
-        with suppress(OSError):
-            self._connection.sendall(self._unsent)
-        self._connection.close()
-
-    def close(self) -> None:
-        self._poll.unregister(self._connection)
-        self._connection.close()
 
 
 def guard(connection: socket.socket, kernel: int | None, *, detached: bool = False) -> None:
@@ -136,18 +78,13 @@ class Guardian:
 
     def __init__(self, request: dict[str, Any], connection: socket.socket, kernel: int | None, *, whole: bool) -> None:
         self.request = request
-        self.poll = select.poll()
-        self.handlers: dict[int, Callable[[], object]] = {}
-        self.timers: dict[str, tuple[float, Callable[[], None]]] = {}
+        self.loop = Loop()
         self.links: list[Link] = []
         self.listener: socket.socket | None = None
         self.detached = bool(request["detach"])
         self.tree = Tree(mark=request["mark"], whole=whole)
         self.meter = Meter()
         self.streams: dict[int, int] = {}
-        self.masks = {number: Mask(h.encode("latin-1") for h in request["hidden"]) for number in (1, 2)}
-        self.lines = {number: Lines(lift=request["lift"]) for number in (1, 2)}
-        self.sizes = {1: 0, 2: 0}
         self.noticed = 0
         self.identity: dict[str, Any] = {}
         self.reason = ""
@@ -158,10 +95,10 @@ class Guardian:
         self.told = False
         self.started = 0.0
         self.chunks = 0
-        self._woken = _wake_pipe()
-        self._on(self._woken, self._reap)
+        self._woken = wake_pipe()
+        self.loop.on(self._woken, self._reap)
         if kernel is not None:
-            self._on(kernel, self._kernel_gone)
+            self.loop.on(kernel, self._kernel_gone)
         self.links.append(self._link(connection))
 
     # The whole life
@@ -190,7 +127,7 @@ class Guardian:
     def _start(self) -> None:
         request = self.request
         try:
-            self.log = Recorder(request["log_dir"], request["log_cap"])
+            self.written = Written(request)
             pipes = Pipes(merge=request["merge"], tty=request["tty"])
             if self.detached:
                 self._listen()
@@ -203,22 +140,23 @@ class Guardian:
         for pipe, number in pipes.streams.items():
             os.set_blocking(pipe, False)
             self.streams[pipe] = number
-            self._on(pipe, partial(self._read, pipe))
+            self.loop.on(pipe, partial(self._read, pipe))
         self.identity = self._identity()
         self._write_status(self.identity)  # whoever hears that it lives must find it
         self._tell(self.identity)
-        self._in(1.0, self._sample)
+        self.loop.after(1.0, self._sample)
         if request["timeout"] is not None:
-            self._in(request["timeout"], lambda: self.stop("timeout", request["grace"]), "timeout")
+            self.loop.after(request["timeout"], lambda: self.stop("timeout", request["grace"]), "timeout")
 
     def _identity(self) -> dict[str, Any]:
         main = self.tree.main
-        process = stat(main)
+        process, born = stat(main), stat(os.getpid())
         return {
             "started": self.started,
             "pid": main,
             "start": process.start if process else 0,
             "guardian": os.getpid(),
+            "guardian_start": born.start if born else 0,
             "boot": boot_id(),
             "mark": self.request["mark"],
             "socket": self.request["socket"],
@@ -227,36 +165,14 @@ class Guardian:
         }
 
     def _turn(self) -> None:
-        ready = self.poll.poll(self._patience())
-        speaking = [fd for fd, _ in ready if fd in self.streams]
+        ready = self.loop.wait()
+        speaking = [fd for fd in ready if fd in self.streams]
         if len(speaking) == 2:
             self._read_in_turns(*speaking)
-            ready = [(fd, event) for fd, event in ready if fd not in speaking]
-        for fd, _ in ready:
-            if handler := self.handlers.get(fd):
-                handler()
-        now = time.monotonic()
-        for name in [name for name, (due, _) in self.timers.items() if due <= now]:
-            if name in self.timers:
-                self.timers.pop(name)[1]()
+            ready = [fd for fd in ready if fd not in speaking]
+        self.loop.handle(ready)
         if self.chunks > BUSY_CHUNKS:
             time.sleep(0.001)
-
-    def _patience(self) -> float | None:
-        if not self.timers:
-            return None
-        return max(0.0, min(due for due, _ in self.timers.values()) - time.monotonic()) * 1000
-
-    def _on(self, fd: int, handler: Callable[[], object]) -> None:
-        self.poll.register(fd, select.POLLIN)
-        self.handlers[fd] = handler
-
-    def _off(self, fd: int) -> None:
-        self.poll.unregister(fd)
-        del self.handlers[fd]
-
-    def _in(self, seconds: float, call: Callable[[], None], name: str = "") -> None:
-        self.timers[name or call.__name__] = (time.monotonic() + seconds, call)
 
     # What the command writes
 
@@ -269,7 +185,9 @@ class Guardian:
         except OSError:  # how a terminal says that nobody writes to it any more
             data = b""
         if data:
-            self._written(data, self.streams[pipe])
+            self.chunks += 1
+            self.written.feed(data, self.streams[pipe])
+            self._soon()
         else:
             self._close_stream(pipe)
         return bool(data)
@@ -280,29 +198,14 @@ class Guardian:
             if not more:
                 return
 
-    def _written(self, data: bytes, number: int) -> None:
-        self.chunks += 1
-        self._record(self.lines[number].feed(*self.masks[number].feed(data)), number)
-        self._soon()
-
-    def _record(self, pieces: Any, number: int) -> None:
-        for data, lifted in pieces:
-            if lifted:
-                self.log.lift(data, number)
-            else:
-                self.log.write(data, number)
-                self.sizes[number] += len(data)
-
     def _close_stream(self, pipe: int) -> None:
         number = self.streams.pop(pipe)
-        self._off(pipe)
+        self.loop.off(pipe)
         os.close(pipe)
-        lines = self.lines[number]
-        self._record(lines.feed(*self.masks[number].rest()), number)
-        self._record(lines.rest(), number)
+        self.written.rest(number)
         self._soon()
         if not self.streams and self.status is not None and self.request["background"] == "kill" and not self.reason:
-            self._in(0.0, self._force)
+            self.loop.after(0.0, self._force)
 
     def _drain(self) -> None:
         """Everyone is dead, so what is left in the pipes is finite; but for a stranger who was given one."""
@@ -314,24 +217,24 @@ class Guardian:
     def _close_streams(self) -> None:
         for pipe in list(self.streams):
             self._close_stream(pipe)
-        self.log.close()
+        self.written.log.close()
 
     # What the kernel is told: at once after silence, then twenty times a second, and only when it has asked for more
 
     def _soon(self) -> None:
         now = time.monotonic()
-        due, _ = self.timers.get("_quiet", (now, None))
-        if self._lines_so_far() == self.noticed:  # an unfinished line may still become whole
+        due = self.loop.due("_quiet")
+        due = now if due == float("inf") else due
+        if self.written.total == self.noticed:  # an unfinished line may still become whole
             due = max(due, now + NOTICE_SECONDS)
-        if "_notify" not in self.timers or due < self.timers["_notify"][0]:
-            self.timers["_notify"] = (due, self._notify)
+        if due < self.loop.due("_notify"):
+            self.loop.after(due - now, self._notify)
 
     def _notify(self) -> None:
-        self.log.commit()
         self.chunks = 0
-        self.noticed = self._lines_so_far()
-        self._in(NOTICE_SECONDS, self._quiet)
-        notice = self._notice()
+        self.noticed = self.written.total
+        self.loop.after(NOTICE_SECONDS, self._quiet)
+        notice = self.written.notice()
         for link in self.links:
             link.behind = not link.armed
             if link.armed:
@@ -341,26 +244,13 @@ class Guardian:
     def _quiet(self) -> None:
         """Nothing was told for a while: the next line goes at once."""
 
-    def _lines_so_far(self) -> int:
-        return sum(lines.total for lines in self.lines.values())
-
-    def _notice(self) -> dict[str, Any]:
-        return {
-            "notice": time.time(),
-            "log": self.log.size,
-            "frames": self.log.frames,
-            "lines": [self.lines[n].total for n in (1, 2)],
-            "sizes": [self.sizes[n] for n in (1, 2)],
-            "open": [self.lines[n].open.decode("latin-1") for n in (1, 2)],
-        }
-
     def _tell(self, message: dict[str, Any]) -> None:
         for link in self.links:
             link.say(message)
 
     def _link(self, connection: socket.socket) -> Link:
-        link = Link(connection, self.poll)
-        self.handlers[link.fileno()] = lambda: self._hear(link)
+        link = Link(connection, self.loop.poll)
+        self.loop.on(link.fileno(), lambda: self._hear(link))
         return link
 
     def _hear(self, link: Link) -> None:
@@ -371,6 +261,7 @@ class Guardian:
             return
         for message in messages:
             if "stop" in message:
+                link.say({"heard": message["stop"]})
                 self.stop(message["stop"], message["grace"])
             elif "attach" in message:
                 self.links.append(link)
@@ -380,7 +271,7 @@ class Guardian:
                 self._soon()
 
     def _unlink(self, link: Link) -> None:
-        del self.handlers[link.fileno()]
+        self.loop.off(link.fileno())
         self.links = [other for other in self.links if other is not link]
         link.close()
         if not self.detached:
@@ -390,7 +281,7 @@ class Guardian:
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(self.request["socket"])
         self.listener.listen()
-        self._on(self.listener.fileno(), self._accept)
+        self.loop.on(self.listener.fileno(), self._accept)
 
     def _accept(self) -> None:
         assert self.listener is not None
@@ -404,11 +295,10 @@ class Guardian:
             return
         first = not self.reason
         self.reason = self.reason or reason
-        due = self.timers.get("_force", (float("inf"),))[0]
         if grace <= 0:
             self._force()
-        elif time.monotonic() + grace < due:
-            self._in(grace, self._force)
+        elif time.monotonic() + grace < self.loop.due("_force"):
+            self.loop.after(grace, self._force)
         if first and grace > 0:
             self._tell({"killing": self.reason, "forced": False, "at": time.time()})
             self.tree.ask()
@@ -443,11 +333,11 @@ class Guardian:
         if self.reason:
             return
         if policy == "wait":
-            self._in(DRAINING_SECONDS, self._say_draining)
+            self.loop.after(DRAINING_SECONDS, self._say_draining)
         elif policy == "kill":
-            self._in(self.request["grace"] if self.streams else 0.0, self._force)
+            self.loop.after(self.request["grace"] if self.streams else 0.0, self._force)
         else:
-            self._in(0.0, self._let_go)
+            self.loop.after(0.0, self._let_go)
 
     def _say_draining(self) -> None:
         self._tell({"draining": self.code, "processes": len(self.tree.members()), "at": time.time()})
@@ -458,12 +348,12 @@ class Guardian:
         for pipe in list(self.streams):
             while pipe in self.streams and self._read(pipe):
                 pass
-        self.timers.clear()
+        self.loop.forget()
         self.told = True
         self._report({**self._ending(), "kept": kept})
 
     def _ending(self) -> dict[str, Any]:
-        errors = [*self.errors, self.log.error]
+        errors = [*self.errors, self.written.log.error]
         return {"code": self.code, "reason": self.reason, "error": "; ".join(filter(None, errors))}
 
     def _finish(self, ending: dict[str, Any]) -> None:
@@ -481,8 +371,7 @@ class Guardian:
         """Whoever hears that it has ended must find it written down."""
         exited = {"exited": time.time(), **ending, **self._figures()}
         if self.tree.main:
-            self.log.commit()
-            exited |= self._notice()
+            exited |= self.written.notice()
             self._write_status({**self.identity, **exited})
         self._tell(exited)
 
@@ -494,10 +383,7 @@ class Guardian:
         return {
             "ended": len(self.tree.ended),
             "strays": len(self.tree.ended & self.tree.strays),
-            "stdout_lines": self.lines[1].total,
-            "stderr_lines": self.lines[2].total,
-            "log_bytes": self.log.size if self.tree.main else 0,
-            "lost_bytes": self.log.lost if self.tree.main else 0,
+            **(self.written.figures() if self.tree.main else {}),
             "cpu_seconds": max(own.ru_utime + own.ru_stime, totals["cpu_seconds"]),
             "rss_bytes": max(self.meter.peak, own.ru_maxrss * (1024 if LINUX else 1)),
             "read_bytes": totals["read_bytes"],
@@ -506,26 +392,13 @@ class Guardian:
 
     def _sample(self) -> None:
         usage = self.meter.read(self.tree.members()) if LINUX else {}
-        self._in(1.0 if usage.get("processes", 0) <= 100 else 2.0, self._sample)
+        self.loop.after(1.0 if usage.get("processes", 0) <= 100 else 2.0, self._sample)
         if usage:
             self._tell({"usage": time.time(), **usage})
 
     def _write_status(self, status: dict[str, Any]) -> None:
         """For a later kernel: who it is while it lives, how it ended afterwards."""
-        path = os.path.join(self.request["log_dir"], "status")
         try:
-            with open(os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                json.dump(status, file)
-            os.replace(f"{path}.new", path)
+            write_status(self.request["log_dir"], status)
         except OSError as error:
             self.errors.append(f"its end could not be written down: {error.strerror or error}")
-
-
-def _wake_pipe() -> int:
-    """Return a descriptor that can be read when a child has ended."""
-    woken, wake = os.pipe()
-    os.set_blocking(woken, False)
-    os.set_blocking(wake, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    return woken

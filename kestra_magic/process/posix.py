@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -20,10 +21,7 @@ from kestra_magic.errors import KestraMagicError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-WAIT = None
-"""Seconds that an interruptible wait may last: here, for ever."""
-
-__all__ = ["Helpers", "capabilities", "inherited", "meeting_place", "umask"]
+__all__ = ["Helpers", "capabilities", "end_guardian", "inherited", "meeting_place", "umask"]
 
 WARM = 2
 PACKAGE = Path(__file__).parents[1]
@@ -81,16 +79,13 @@ class Helpers:
         if not sys.executable:
             raise OSError(2, "Python's own program is not known (sys.executable is empty)")
         ours, theirs = socket.socketpair()
-        with theirs:
-            self._warden = subprocess.Popen(
-                [sys.executable, "-S", "-I", *_source(), str(theirs.fileno()), str(os.getpid()), str(PACKAGE)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                cwd="/",
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
+        try:
+            self._warden = _begun(theirs)
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
         self._socket = ours
         self._ask(b"g" * WARM)
 
@@ -163,6 +158,18 @@ class Helpers:
         self.__init__()  # type: ignore[misc]
 
 
+def _begun(connection: socket.socket) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-S", "-I", *_source(), str(connection.fileno()), str(os.getpid()), str(PACKAGE)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        pass_fds=[connection.fileno()],
+        start_new_session=True,
+    )
+
+
 def _received(connection: socket.socket) -> tuple[bytes, array[int], int]:
     """`socket.recv_fds` forgets its flags: what is started by others must not inherit these descriptors."""
     descriptors = array("i")
@@ -184,6 +191,19 @@ def _source() -> list[str]:
     from importlib.resources import files
 
     return ["-c", (files("kestra_magic.process") / "warden.py").read_text("utf-8")]
+
+
+def end_guardian(who: tuple[int, int], root: tuple[int, int], mark: int, *, detached: bool) -> None:
+    """End a guardian that does not answer; both are known by number and time of birth.
+
+    Its tree is ended by the warden, who is its next parent; that of a detached run, which may have none, by us.
+    """
+    from kestra_magic.process import sweep, system
+
+    pid, born = who
+    system.send(pid, signal.SIGKILL, known=lambda process: process.start == born)
+    if detached:
+        sweep.end_left(sweep.Identity(system.boot_id(), *root), mark)
 
 
 def inherited() -> dict[str, Any]:

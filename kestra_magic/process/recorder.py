@@ -8,19 +8,21 @@ whose offset says where in the log it was written. A log that outgrows half its 
 
 from __future__ import annotations
 
+import json
 import os
 import struct
 from time import time_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
+    from typing import Any, Final
 
-__all__ = ["FRAMES", "INDEX", "LOG", "RECORD", "STREAMS", "Recorder"]
+__all__ = ["FRAMES", "INDEX", "LOG", "RECORD", "STATUS", "STREAMS", "Recorder", "write_status"]
 
 LOG = "run.log"
 INDEX = "run.idx"
 FRAMES = "run.frames"
+STATUS = "status"
 RECORD: Final = struct.Struct("<QQIBBH")
 STREAMS = ("", "stdout", "stderr")
 SEGMENTS = 4
@@ -127,3 +129,15 @@ class Recorder:
 
     def _open(self, name: str) -> int:
         return os.open(os.path.join(self._folder, name), _NEW, 0o600)
+
+
+def write_status(folder: str, status: dict[str, Any]) -> None:
+    """Write down, whole or not at all, who watches over the run, or how it ended.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = os.path.join(folder, STATUS)
+    with open(os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(status, file)
+    os.replace(f"{path}.new", path)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     Reaped = Callable[[int, int, Any], None]
 
 __all__ = [
-    "COOKIE", "LINUX", "WITHOUT", "Process", "adopt_orphans", "boot_id", "carries", "children", "lists_children",
-    "marked", "name_process", "open_pidfd", "processes", "reap", "send", "send_pidfd", "stat",
+    "COOKIE", "LINUX", "WITHOUT", "Process", "adopt_orphans", "boot_id", "carries", "children", "exit_code",
+    "lists_children", "marked", "name_process", "open_pidfd", "processes", "reap", "send", "send_pidfd", "stat",
 ]  # fmt: skip
 
 LINUX = sys.platform.startswith("linux")
@@ -189,6 +189,12 @@ def reap(told: Reaped | None = None) -> bool:
             return True
         if told:
             told(pid, status, usage)
+
+
+def exit_code(status: int) -> int:
+    """Return what a shell says: 128 + n after signal n."""
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
 
 
 def lists_children() -> bool:

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from tests.process import kernel as program
 from tests.process.survivors import Witness, helpers_of, wait_until
 
+MOST = 700
 STUBBORN = Path(__file__).parents[1] / "stubborn.py"
 
 
@@ -101,21 +104,78 @@ def nothing_left(token: str) -> Callable[[Kernel], None]:
     return check
 
 
+class Group:
+    """A control group of at most so many processes, made below the one that this process is in (v1 or v2)."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._home = _pids_folder()
+        self._folder = self._home / f"kestra-tests-{uuid.uuid4().hex[:12]}"
+        self._folder.mkdir()
+        self.allow(most)
+
+    def allow(self, most: int) -> None:
+        (self._folder / "pids.max").write_text(str(most))
+
+    def put(self, pid: int) -> None:
+        (self._folder / "cgroup.procs").write_text(str(pid))
+
+    def close(self) -> None:
+        """Whoever still lives goes back: the group cannot be removed otherwise."""
+        assert wait_until(self._emptied)
+        assert wait_until(self._removed)
+
+    def _emptied(self) -> bool:
+        members = (self._folder / "cgroup.procs").read_text().split()
+        for pid in members:
+            with suppress(ProcessLookupError):
+                (self._home / "cgroup.procs").write_text(pid)
+        return not members
+
+    def _removed(self) -> bool:
+        with suppress(OSError):  # one that has just ended still counts for a moment
+            self._folder.rmdir()
+        return not self._folder.exists()
+
+
+def _pids_folder() -> Path:
+    lines = Path("/proc/self/cgroup").read_text().splitlines()
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if "pids" in controllers.split(","):
+            return Path("/sys/fs/cgroup/pids") / path.lstrip("/")
+    return Path("/sys/fs/cgroup") / lines[-1].rpartition(":")[2].lstrip("/")
+
+
+class Limit:
+    """The same by `RLIMIT_NPROC`: for a user who may make no groups; it counts all processes of that user."""
+
+    def __init__(self) -> None:
+        self._pids: list[int] = []
+
+    def allow(self, most: int) -> None:
+        for pid in self._pids:
+            resource.prlimit(pid, resource.RLIMIT_NPROC, (_processes_of_mine() + most, resource.RLIM_INFINITY))
+
+    def put(self, pid: int) -> None:
+        self._pids.append(pid)
+        self.allow(MOST)
+
+    def close(self) -> None:
+        pass
+
+
+def _processes_of_mine() -> int:
+    return sum(path.stat().st_uid == os.getuid() for path in Path("/proc").iterdir() if path.name.isdigit())
+
+
 @pytest.fixture
-def pids_limit() -> Iterator[Callable[[int], None]]:
-    """A group of at most 700 processes, so that a bomb hurts nobody else."""
-    base = Path("/sys/fs/cgroup/pids")
-    base = base if base.is_dir() else Path("/sys/fs/cgroup")
-    group = base / f"kestra-tests-{os.getpid()}"
+def few_processes() -> Iterator[Group | Limit]:
+    """A limit, so that a bomb hurts nobody else."""
     try:
-        group.mkdir()
-        (group / "pids.max").write_text("700")
+        limit: Group | Limit = Group()
     except OSError as error:
-        pytest.skip(f"no pids limit can be set here: {error}")
-
-    def put(pid: int) -> None:
-        (group / "cgroup.procs").write_text(str(pid))
-
-    yield put
-    wait_until(lambda: not (group / "cgroup.procs").read_text(), 15)
-    group.rmdir()
+        if os.getuid() == 0:
+            pytest.skip(f"root is bound by no limit of processes but a control group's, and none can be made: {error}")
+        limit = Limit()
+    yield limit
+    limit.close()

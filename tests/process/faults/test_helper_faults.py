@@ -7,7 +7,6 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,12 +14,12 @@ from hypothesis import strategies as st
 
 from kestra_magic.process import supervise, sweep, system
 from kestra_magic.process.events import Lost
-from kestra_magic.process.guardian import Link
+from kestra_magic.process.link import Link
 from kestra_magic.process.posix import Helpers
 from kestra_magic.process.wire import Frames, pack
 from tests.process.conftest import Start, end, says, until
-from tests.process.faults.conftest import Kernel, stubborn
-from tests.process.survivors import Witness, bearing
+from tests.process.faults.conftest import MOST, Group, Kernel, Limit, stubborn
+from tests.process.survivors import Witness, bearing, wait_until
 
 Check = Callable[[Kernel], None]
 WAYS = ["daemons", "empties_environment", "ignores_signals", "respawns_slowly"]
@@ -59,8 +58,10 @@ def test_fault_14_the_loss_of_a_guardian_is_told_when_its_tree_is_gone(start: St
 
 def test_fault_15_runs_go_on_without_the_warden_and_the_next_one_makes_a_new_one(a_kernel: Kernel, token: str) -> None:
     who = a_kernel.begin(stubborn("plain", token))
+    warden = sweep.identity(who["warden"])
 
     kill(who, "warden")
+    assert wait_until(lambda: not sweep.lives(warden))
     after = a_kernel.do("d = begin(['/bin/echo', 'hi']); said = last(d)")
     other = a_kernel.do("said = supervise._helpers.pid")
 
@@ -96,7 +97,7 @@ def test_fault_19_a_guardian_that_stands_still_does_not_save_its_run(
     nothing_left(a_kernel)
 
 
-def test_fault_19_a_second_stop_ends_a_guardian_that_does_not_answer(start: Start, token: str) -> None:
+def test_fault_19_a_stop_ends_a_guardian_that_does_not_answer(start: Start, token: str) -> None:
     child = start(tuple(stubborn("daemons", token)), grace=0.1)
     until(child, says("up"))
     os.kill(child.guardian_pid, signal.SIGSTOP)
@@ -107,28 +108,29 @@ def test_fault_19_a_second_stop_ends_a_guardian_that_does_not_answer(start: Star
     assert bearing(token) == []
 
 
-def test_fault_20_no_more_processes(a_kernel: Kernel, pids_limit: Callable[[int], None]) -> None:
-    a_kernel.do("supervise.warm()")
+def test_fault_20_no_more_processes(a_kernel: Kernel, few_processes: Group | Limit) -> None:
     a_kernel.do("last(begin(['/bin/true']))")
-    pids_limit(a_kernel.pid)
-    warden = a_kernel.do("said = supervise._helpers.pid")
-    for pid in (warden, *system.children(warden)):
-        pids_limit(pid)
-    group = next(p for p in Path("/sys/fs/cgroup/pids").glob(f"kestra-tests-{os.getpid()}"))
-    (group / "pids.max").write_text("1")
+    for pid in (a_kernel.pid, *a_kernel.helpers()):
+        few_processes.put(pid)
+    few_processes.allow(1)
 
     said = [a_kernel.do("said = last(begin(['/bin/true']))") for _ in range(4)]
 
-    (group / "pids.max").write_text("700")
-    assert all("code=126" in one and "limit" in one for one in said)
+    few_processes.allow(MOST)
+    assert all("code=126" in one and "limit" in one for one in said), said
+    assert "code=0" in a_kernel.do("said = last(begin(['/bin/true']))")
 
 
 def test_fault_21_no_more_files_in_the_kernel(a_kernel: Kernel) -> None:
     a_kernel.do("last(begin(['/bin/true']))")
-    a_kernel.do("import resource; resource.setrlimit(7, (64, 64))")
-    a_kernel.do(
-        "many = []\ntry:\n    while True: many.append(open('/dev/null'))\nexcept OSError: pass".replace("\n", "\n")
-    )
+    a_kernel.do("import resource; resource.setrlimit(7, (64, 64)); many = []")
+    a_kernel.do("exec('try:\\n    while True: many.append(open(\\'/dev/null\\'))\\nexcept OSError: pass')")
+
+    said = [a_kernel.do("said = last(begin(['/bin/true']))") for _ in range(4)]
+
+    assert all("code=126" in one and "too many open files" in one for one in said), said
+    a_kernel.do("many.clear()")
+    assert "code=0" in a_kernel.do("said = last(begin(['/bin/true']))")
 
 
 def test_fault_22_a_warden_that_cannot_be_started_is_told(monkeypatch: pytest.MonkeyPatch, start: Start) -> None:

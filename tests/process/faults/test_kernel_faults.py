@@ -164,10 +164,11 @@ def test_fault_13_a_kernel_that_holds_the_lock_does_not_hold_the_run(a_kernel: K
     a_kernel.do("c = begin(['/bin/sh', '-c', 'yes 0123456789 | head -c 50000000'])")
 
     # One call in C that keeps the interpreter's lock to itself until the run is over.
-    a_kernel.do("from pathlib import Path; s = Path(sys.argv[1]) / f'{os.getpid()}-0' / 'status'")
-    ended = a_kernel.do("import ctypes; ctypes.PyDLL(None).usleep(900000); said = 'exited' in s.read_text()")
+    status = f"{a_kernel.folder}/{a_kernel.pid}-0/status"
+    wait = f"timeout 60 sh -c 'until grep -q exited {status}; do sleep 0.05; done'"
+    ended = a_kernel.do(f"import ctypes; said = ctypes.PyDLL(None).system({wait.encode()!r})")
 
-    assert ended
+    assert ended == 0
     assert "log_bytes=50000000" in a_kernel.do("said = last(c)")
 
 

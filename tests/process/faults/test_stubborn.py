@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.process.conftest import Start, end, says, sh, until
-from tests.process.faults.conftest import Kernel, stubborn
+from tests.process.faults.conftest import Group, Kernel, Limit, stubborn
 from tests.process.survivors import Witness, bearing
 
 Check = Callable[[Kernel], None]
@@ -23,9 +23,9 @@ NUMBERED = {f"fault_{28 + i}_{way}": way for i, way in enumerate(WAYS)}
 
 @pytest.mark.parametrize("way", NUMBERED.values(), ids=NUMBERED)
 def test_it_does_not_survive_the_kernel(
-    a_kernel: Kernel, token: str, nothing_left: Check, pids_limit: Callable[[int], None], way: str
+    a_kernel: Kernel, token: str, nothing_left: Check, few_processes: Group | Limit, way: str
 ) -> None:
-    pids_limit(a_kernel.pid)
+    few_processes.put(a_kernel.pid)
     a_kernel.begin(stubborn(way, token))
 
     os.kill(a_kernel.pid, signal.SIGKILL)
@@ -35,8 +35,8 @@ def test_it_does_not_survive_the_kernel(
 
 
 @pytest.mark.parametrize("way", NUMBERED.values(), ids=NUMBERED)
-def test_it_does_not_survive_a_stop(a_kernel: Kernel, token: str, pids_limit: Callable[[int], None], way: str) -> None:
-    pids_limit(a_kernel.pid)
+def test_it_does_not_survive_a_stop(a_kernel: Kernel, token: str, few_processes: Group | Limit, way: str) -> None:
+    few_processes.put(a_kernel.pid)
     a_kernel.begin(stubborn(way, token), grace=0.1)
 
     said = a_kernel.do("c.stop(); said = last(c)")
@@ -46,10 +46,8 @@ def test_it_does_not_survive_a_stop(a_kernel: Kernel, token: str, pids_limit: Ca
 
 
 @pytest.mark.parametrize("way", NUMBERED.values(), ids=NUMBERED)
-def test_it_does_not_survive_its_guardian(
-    a_kernel: Kernel, token: str, pids_limit: Callable[[int], None], way: str
-) -> None:
-    pids_limit(a_kernel.pid)
+def test_it_does_not_survive_its_guardian(a_kernel: Kernel, token: str, few_processes: Group | Limit, way: str) -> None:
+    few_processes.put(a_kernel.pid)
     who = a_kernel.begin(stubborn(way, token))
 
     os.kill(who["guardian"], signal.SIGKILL)

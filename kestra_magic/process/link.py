@@ -1,0 +1,68 @@
+"""One who listens to a guardian: a kernel. Standard library only."""
+
+from __future__ import annotations
+
+import select
+import socket
+from contextlib import suppress
+
+from kestra_magic.process.wire import Frames, pack
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["Link"]
+
+
+class Link:
+    """One who listens.
+
+    Attributes:
+        armed: it has taken the last notice and may be told the next; *behind*: there was one meanwhile.
+    """
+
+    def __init__(self, connection: socket.socket, poll: select.poll) -> None:
+        self.armed = True
+        self.behind = True
+        self._connection = connection
+        self._poll = poll
+        self._frames = Frames()
+        self._unsent = b""
+        connection.setblocking(False)
+
+    def fileno(self) -> int:
+        return self._connection.fileno()
+
+    def hear(self) -> list[dict[str, Any]] | None:
+        """Return what was said; None when nobody is there: an error instead of an end if data was unread."""
+        try:
+            data = self._connection.recv(1 << 16)
+        except BlockingIOError:
+            return []
+        except OSError:
+            return None
+        return self._frames.feed(data) if data else None
+
+    def say(self, message: dict[str, Any]) -> None:
+        self._unsent += pack(message)
+        self.flush()
+
+    def flush(self) -> None:
+        try:
+            self._unsent = self._unsent[self._connection.send(self._unsent) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._unsent = b""  # nobody is there; `hear` will say so
+        self._poll.modify(self._connection, select.POLLIN | (select.POLLOUT if self._unsent else 0))
+
+    def finish(self, seconds: float | None) -> None:
+        """Say what is unsaid, however long a kernel stands still; one that is gone is an error."""
+        self._connection.settimeout(seconds)
+        with suppress(OSError):
+            self._connection.sendall(self._unsent)
+        self._connection.close()
+
+    def close(self) -> None:
+        self._connection.close()
