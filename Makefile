@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lab bench check clean
+.PHONY: demo test lab bench check notebooks clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.installed
@@ -14,10 +14,14 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-test check
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not server"
-	@$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg notebooks -p no:cacheprovider
+	@$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg notebooks/*.ipynb -p no:cacheprovider
 
 check: $(VENV)/.installed-test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+# Saved anew after a change of what cells show; pip is kept quiet, because what it says is this machine's.
+notebooks: $(VENV)/.installed-test
+	@PIP_QUIET=2 XDG_CACHE_HOME=/tmp/cache $(BIN)/python -m nbconvert --to notebook --execute --inplace notebooks/*.ipynb
 
 lab: $(VENV)/.installed-lab
 	@$(BIN)/jupyter lab notebooks/quickstart.ipynb
