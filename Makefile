@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lab bench check notebooks clean
+.PHONY: demo test server lab bench check notebooks clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.installed
@@ -22,6 +22,10 @@ check: $(VENV)/.installed-test
 # Saved anew after a change of what cells show; pip is kept quiet, because what it says is this machine's.
 notebooks: $(VENV)/.installed-test
 	@PIP_QUIET=2 XDG_CACHE_HOME=/tmp/cache $(BIN)/python -m nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+
+# Against Kestra's own engine, fetched by Maven; where it cannot run, the reason is told.
+server: $(VENV)/.installed-test
+	@$(BIN)/python -m pytest -m server tests/server
 
 lab: $(VENV)/.installed-lab
 	@$(BIN)/jupyter lab notebooks/quickstart.ipynb
