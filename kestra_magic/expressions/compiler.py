@@ -144,6 +144,7 @@ def _compile(text: str, dialect: Dialect) -> Compiled:
 class _Builder:
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
+        self.asking = ":" if dialect.strict else "?"
         self.sites: list[Site] = []
         self.numbers: dict[Site, int] = {}
         self.macros: dict[str, tuple[str, tree.Macro]] = {}
@@ -228,7 +229,7 @@ class _Builder:
         for source, condition, body in statement.branches:
             self.source = source
             line = condition.line
-            test = self._operation(":if", self._shield(condition), line=line)
+            test = self._operation(f"{self.asking}if", self._shield(condition), line=line)
             built.append(nodes.If(test, self._body(body) or _nothing(), [], [], lineno=test.lineno))
         first, *others = built
         return nodes.If(first.test, first.body, others, self._body(statement.otherwise), lineno=first.lineno)
@@ -330,7 +331,8 @@ class _Builder:
                 built = [nodes.Tuple([self._expression(k), self._expression(v)], "load") for k, v in pairs]
                 return self._operation(":map", nodes.List(built), line=line)
             case tree.Unary(operator=operator, operand=operand):
-                return self._operation(f"unary {operator}", self._expression(operand), line=line)
+                name = f"{self.asking}not" if operator == "not" else f"unary {operator}"
+                return self._operation(name, self._expression(operand), line=line)
             case tree.Binary():
                 return self._binary(expression)
             case tree.Ternary(test=test, then=then, otherwise=otherwise):
@@ -357,7 +359,7 @@ class _Builder:
     def _attribute(self, node: tree.Attribute) -> nodes.Expr:
         owner, key = self._expression(node.owner), self._expression(node.key)
         name = "." if self.dialect.strict else "?."
-        root = node.owner.name if isinstance(node.owner, tree.Name) else None
+        root = node.owner.name if isinstance(node.owner, tree.Name) and self.dialect.strict else None
         if node.arguments is not None:
             arguments = nodes.Tuple([self._expression(value) for value in node.arguments], "load")
             return self._operation(f"{name}()", owner, key, arguments, line=node.line)
@@ -368,7 +370,7 @@ class _Builder:
         operator, line = node.operator, node.line
         if operator in ("and", "or"):
             left, right = (
-                self._operation(":truth" if self.dialect.strict else "?truth", self._expression(side), line=side.line)
+                self._operation(f"{self.asking}truth", self._expression(side), line=side.line)
                 for side in (node.left, node.right)
             )
             return (nodes.And if operator == "and" else nodes.Or)(left, right)

@@ -85,9 +85,19 @@ class Evaluation(Context):
             layer = layer.outer
         return names | dict.fromkeys(self.variables)
 
+    def layered(self) -> dict[str, object]:
+        """Return what the template itself has set and can see here."""
+        names: dict[str, object] = {}
+        layer: Layer | None = self.layer
+        while layer is not None:
+            names = {**layer, **names}
+            layer = None if layer.local else layer.outer
+        return names
+
     def everything(self) -> dict[str, object]:
-        """Return all variables, as `fetchContext()` and `render()` see them."""
-        return {name: self.read(name) for name in self.visible()}
+        """Return Kestra's variables and what the template has set: what `fetchContext()` shows."""
+        roots = getattr(self.variables, "roots", self.variables)
+        return {name: self.variables[name] for name in roots} | self.layered()
 
     def get_variable(self, name: str) -> Any:
         """Return a variable, or None: what Kestra's own functions do with `flow`, `taskrun` and the like."""

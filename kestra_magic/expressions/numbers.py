@@ -1,5 +1,415 @@
-"""Filters and functions of numbers."""
+"""Numbers: how they are read, written and made. Java's `NumberUtils`, `DecimalFormat`, `Formatter` and ranges."""
 
 from __future__ import annotations
 
+import random
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
+from typing import TYPE_CHECKING, Any
+
+import regex
+
+from .errors import ExpressionError
+from .operators import compare, is_number
+from .registry import REGISTRY
+from .texts import needs_text
+from .values import MAX_ITEMS, Char, Float, Long, bounded, code_units, java_type, text
+
+if TYPE_CHECKING:
+    from .evaluation import Evaluation
+
 __all__: list[str] = []
+
+filter_, function = REGISTRY.filter, REGISTRY.function
+EXACT = Context(prec=10_000)
+
+
+@filter_("abs")
+def absolute(value: Any) -> object:
+    if value is None:
+        raise ExpressionError('Can not pass null value to "abs" filter.')
+    if not is_number(value):
+        raise ExpressionError("The 'abs' filter does require as input a number.")
+    if isinstance(value, (float, Decimal)):
+        return value.__class__(abs(value))
+    lowest = -(2**63) if java_type(value) == "java.lang.Long" else -(2**31)
+    return value if value == lowest else value.__class__(abs(value))
+
+
+# text → number
+
+_HEX = regex.compile(r"([+-]?)(?:0[xX]|#)([0-9a-fA-F]+)")
+_WHOLE = regex.compile(r"([+-]?)([0-9]+)")
+_DECIMAL = regex.compile(r"[+-]?(?:[0-9]+(?:\.([0-9]*))?|\.([0-9]+))(?:[eE][+-]?[0-9]+)?")
+
+
+@filter_("number", "type")
+def number(value: object, kind: object = None) -> object:
+    """Read a number: of the given type, else of the smallest that holds it (Java's `NumberUtils.createNumber`)."""
+    if value is None:
+        return None
+    if value.__class__ is not str:
+        raise ExpressionError(f"'number' filter can only be applied to String. Actual type was: {java_type(value)}")
+    make = _MAKERS.get("" if kind is None else needs_text(kind), _smallest)
+    try:
+        return make(value)  # type: ignore[arg-type]
+    except (ValueError, OverflowError, ArithmeticError):
+        raise ExpressionError(f'For input string: "{value}"') from None
+
+
+def _decoded(said: str) -> int:
+    """Java's `decode`: decimal, `0x1F`, `#1F`, and octal after a leading zero."""
+    if found := _HEX.fullmatch(said):
+        return int(found.group(1) + found.group(2), 16)
+    if not (found := _WHOLE.fullmatch(said)) or len(said) > 1000:
+        raise ValueError(said)
+    sign, digits = found.groups()
+    return int(sign + digits, 8 if digits[0] == "0" and len(digits) > 1 else 10)
+
+
+def _within(said: str, bits: int) -> int:
+    found = _decoded(said)
+    if not -(2 ** (bits - 1)) <= found < 2 ** (bits - 1):
+        raise ValueError(said)
+    return found
+
+
+def _double(said: str) -> float:
+    said = said.strip("".join(map(chr, range(33))))
+    named = {"NaN": "nan", "Infinity": "inf", "+Infinity": "inf", "-Infinity": "-inf"}.get(said)
+    if named is None and not _DECIMAL.fullmatch(said.rstrip("fFdD") if said[-1:] in "fFdD" else said):
+        raise ValueError(said)
+    return float(named or said.rstrip("fFdD"))
+
+
+def _big(said: str) -> Decimal:
+    if not _DECIMAL.fullmatch(said) or len(said) > 1000:
+        raise ValueError(said)
+    return EXACT.create_decimal(said)
+
+
+def _smallest(said: str) -> object:
+    if not said.strip():
+        raise ValueError(said)
+    if _HEX.fullmatch(said):
+        return _fitting(_decoded(said))
+    last, digits = said[-1], said[:-1]
+    if last in "lL":
+        whole = _WHOLE.fullmatch(digits)
+        return _at_least_long(int(digits)) if whole else _fail(said)
+    if last in "fFdD" and digits:
+        return Float(_double(digits)) if last in "fF" else _double(digits)
+    if found := _WHOLE.fullmatch(said):
+        leading = found.group(2)[0] == "0" and len(found.group(2)) > 1
+        return _fitting(_decoded(said) if leading else int(said))
+    return _floating(said)
+
+
+def _fail(said: str) -> object:
+    raise ValueError(said)
+
+
+def _at_least_long(value: int) -> int:
+    return Long(value) if -(2**63) <= value < 2**63 else value
+
+
+def _fitting(value: int) -> int:
+    return value if -(2**31) <= value < 2**31 else _at_least_long(value)
+
+
+def _floating(said: str) -> object:
+    """Return a Float for up to 7 decimal places, a Double for up to 16, if they hold it; else a BigDecimal."""
+    found = _DECIMAL.fullmatch(said)
+    if not found:
+        raise ValueError(said)
+    places = len(found.group(1) or found.group(2) or "")
+    for most, kind in ((7, Float), (16, float)):
+        near = kind(float(said))
+        nothing = near == 0 and any(digit in "123456789" for digit in said.lower().partition("e")[0])
+        if places <= most and abs(near) != float("inf") and not nothing:
+            return near
+    return _big(said)
+
+
+_MAKERS: dict[str, Any] = {
+    "INT": lambda said: _within(said, 32),
+    "LONG": lambda said: Long(_within(said, 64)),
+    "FLOAT": lambda said: Float(_double(said)),
+    "DOUBLE": _double,
+    "BIGDECIMAL": _big,
+    "BIGINTEGER": _decoded,
+}
+
+
+# number → text: DecimalFormat
+
+_PATTERN = regex.compile(
+    r"(?P<prefix>(?:'[^']*'|[^#0,.';])*)(?P<whole>[#,]*[0,]*)(?:\.(?P<tail>0*#*))?(?:E(?P<exponent>0+))?"
+    r"(?P<suffix>(?:'[^']*'|[^#0,.';])*)"
+)
+
+
+@filter_("numberFormat", "format")
+def number_format(value: Any, pattern: object = None) -> object:
+    """Write a number as Java's `DecimalFormat`, half-even; without a pattern, up to three decimals in groups."""
+    if value is None:
+        return None
+    if not is_number(value):
+        raise ExpressionError(
+            "The input for the 'NumberFormat' filter has to be a number.", near="; read a text with `number`"
+        )
+    return decimal_format(needs_text(pattern) if pattern is not None else "#,##0.###", value)
+
+
+def decimal_format(pattern: str, value: Any) -> str:
+    positive, semicolon, negative = pattern.partition(";")
+    found = _PATTERN.fullmatch(positive)
+    if found is None or len(pattern) > 1000:
+        raise ExpressionError(f'Malformed pattern "{pattern}"')
+    if isinstance(value, float) and (value != value or abs(value) == float("inf")):
+        said = "NaN" if value != value else "∞"
+        return said if value != value else _affixed(found, said, value < 0, negative if semicolon else "")
+    exact = _shortest(value)
+    affixes = found["prefix"] + found["suffix"]
+    exact = EXACT.scaleb(exact, 2 if "%" in affixes else 3 if "‰" in affixes else 0)
+    if isinstance(value, float) and -int(exact.as_tuple().exponent) > len(found["tail"] or ""):
+        exact = EXACT.scaleb(Decimal(float(value)), exact.adjusted() - _shortest(value).adjusted() if value else 0)
+    said, zero = _scientific(found, abs(exact)) if found["exponent"] else _written(found, abs(exact))
+    below = exact.is_signed() and (not zero or isinstance(value, float))
+    return _affixed(found, said, below, negative if semicolon else "")
+
+
+def _shortest(value: Any) -> Decimal:
+    """Return the digits that Java has for *value*, after it made a double of a float."""
+    return Decimal(repr(float(value))) if isinstance(value, float) else Decimal(value)
+
+
+def _affixed(found: regex.Match[str], said: str, below: bool, negative: str) -> str:
+    prefix, suffix = found["prefix"], found["suffix"]
+    own = _PATTERN.fullmatch(negative) if negative and below else None
+    if own is not None:
+        prefix, suffix = own["prefix"], own["suffix"]
+    elif below:
+        prefix = f"-{prefix}"
+    return _unquoted(prefix) + said + _unquoted(suffix)
+
+
+def _unquoted(affix: str) -> str:
+    parts = regex.sub(r"'([^']*)'|¤", lambda found: "$" if found.group() == "¤" else found.group(1) or "'", affix)
+    return str(parts)
+
+
+def _written(found: regex.Match[str], value: Decimal) -> tuple[str, bool]:
+    whole, tail = found["whole"], found["tail"] or ""
+    rounded = value.quantize(Decimal(1).scaleb(-len(tail)), ROUND_HALF_EVEN, EXACT)
+    left, _, right = f"{rounded:f}".partition(".")
+    right = _trimmed(right, tail.count("0"))
+    needed = whole.count("0")
+    left = left.lstrip("0").rjust(needed, "0")
+    if not left and not right:
+        left = "0"
+    if "," in whole:
+        size = len(whole) - whole.rindex(",") - 1
+        left = _grouped(left, size) if size else left
+    dot = "." if right or (found["tail"] == "" and "." in found.group()) else ""
+    return f"{left}{dot}{right}", not rounded
+
+
+def _trimmed(digits: str, least: int) -> str:
+    return digits[:least] + digits[least:].rstrip("0")
+
+
+def _grouped(digits: str, size: int) -> str:
+    head = len(digits) % size
+    groups = [digits[:head]] if head else []
+    return ",".join(groups + [digits[at : at + size] for at in range(head, len(digits), size)])
+
+
+def _scientific(found: regex.Match[str], value: Decimal) -> tuple[str, bool]:
+    least, most = found["whole"].count("0"), len(found["whole"])
+    tail, width = found["tail"] or "", len(found["exponent"])
+    power = value.adjusted() if value else 0
+    if most > least and most > 1:  # exponents are multiples of the most digits before the point
+        shift = power // most * most
+        digits = least + len(tail)
+        kept = value.scaleb(-shift, EXACT)
+        kept = Context(prec=max(digits, 1), rounding=ROUND_HALF_EVEN).plus(kept)
+    else:
+        shift = power - max(least, 1) + 1 if value else 0
+        kept = value.scaleb(-shift, EXACT).quantize(Decimal(1).scaleb(-len(tail)), ROUND_HALF_EVEN, EXACT)
+    left, _, right = f"{kept:f}".partition(".")
+    right = _trimmed(right, tail.count("0"))
+    dot = "." if right else ""
+    return f"{left}{dot}{right}E{'-' if shift < 0 else ''}{abs(shift):0{width}d}", not value
+
+
+# `format`: Java's Formatter
+
+_SPEC = regex.compile(r"%(?:(\d+)\$)?([-#+ 0,(<]*)(\d+)?(?:\.(\d+))?([a-zA-Z%])")
+
+
+@filter_("format", variadic=True)
+def format_(value: object, *arguments: object) -> object:
+    """Write a text with its `%s`, `%d`, `%,.2f` … filled in (Java's `String.format`)."""
+    if value is None:
+        return None
+    pattern, filled, at, next_ = text(value), [], 0, 0
+    for found in _SPEC.finditer(pattern):
+        filled.append(_literal(pattern[at : found.start()]))
+        at = found.end()
+        index, flags, _, _, kind = found.groups()
+        if kind in "n%":
+            filled.append("\n" if kind == "n" else _padded(found, "%"))
+            continue
+        last = next_
+        if index:
+            next_, last = int(index) - 1, next_
+        elif "<" in flags:
+            next_ -= 1
+        if not 0 <= next_ < len(arguments):
+            raise ExpressionError(f"Format specifier '{found.group()}'")
+        filled.append(_filled(found, arguments[next_]))
+        next_ = last if index else next_ + 1
+    said = "".join([*filled, _literal(pattern[at:])])
+    bounded(len(said))
+    return said
+
+
+def _literal(part: str) -> str:
+    if "%" in part:
+        raise ExpressionError(f"Unknown format conversion in `{part.strip()}`")
+    return part
+
+
+def _filled(found: regex.Match[str], value: Any) -> str:
+    kind, flags = found.group(5), found.group(2)
+    said = _CONVERSIONS.get(kind.lower())
+    if said is None:
+        raise ExpressionError(f"UnknownFormatConversionException: Conversion = '{kind}'")
+    written = said(found, value)
+    if kind in "dfeEgGxXo" and value is not None and kind not in "xXo":
+        written = _signed(written, flags)
+    return _padded(found, written.upper() if kind.isupper() else written)
+
+
+def _padded(found: regex.Match[str], said: str) -> str:
+    flags, width = found.group(2), int(found.group(3) or 0)
+    bounded(width)
+    if "-" in flags:
+        return said.ljust(width)
+    if "0" in flags and said[:1] in ("-", "+", " "):
+        return said[0] + said[1:].rjust(width - 1, "0")
+    return said.rjust(width, "0" if "0" in flags else " ")
+
+
+def _signed(said: str, flags: str) -> str:
+    if said.startswith("-"):
+        return f"({said[1:]})" if "(" in flags else said
+    return "+" + said if "+" in flags else " " + said if " " in flags else said
+
+
+def _cut(found: regex.Match[str], _value: object, said: str) -> str:
+    return said if found.group(4) is None else said[: int(found.group(4))]
+
+
+def _whole(found: regex.Match[str], value: Any) -> str:
+    if value is None:
+        return "null"
+    if not is_number(value) or isinstance(value, (float, Decimal)):
+        raise ExpressionError(f"{found.group(5)} != {java_type(value)}")
+    if found.group(5) in "xXo":
+        bits = 64 if java_type(value) == "java.lang.Long" else 32
+        return format(value & (1 << bits) - 1, found.group(5).lower())
+    return f"{value:,}" if "," in found.group(2) else str(int(value))
+
+
+def _decimals(found: regex.Match[str], value: Any) -> str:
+    if value is None:
+        return "null"
+    if not isinstance(value, (float, Decimal)):
+        raise ExpressionError(f"{found.group(5)} != {java_type(value)}")
+    places, kind = int(found.group(4) or 6), found.group(5).lower()
+    bounded(places)
+    if isinstance(value, float) and (value != value or abs(value) == float("inf")):
+        return text(value)
+    exact = _shortest(value)
+    if kind == "g":
+        rounded = Context(prec=max(places, 1), rounding=ROUND_HALF_UP).plus(exact)
+        kind = "f" if not rounded or -4 <= rounded.adjusted() < max(places, 1) else "e"
+        places = max(places, 1) - 1 - (rounded.adjusted() if kind == "f" and rounded else 0)
+    if kind == "f":
+        rounded = exact.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, EXACT)
+        return f"{rounded:,f}" if "," in found.group(2) else f"{rounded:f}"
+    rounded = Context(prec=places + 1, rounding=ROUND_HALF_UP).plus(exact)
+    return f"{float(rounded):.{places}e}"
+
+
+_CONVERSIONS: dict[str, Any] = {
+    "s": lambda found, value: _cut(found, value, text(value)),
+    "b": lambda found, value: _cut(found, value, text(value if isinstance(value, bool) else value is not None)),
+    "c": lambda found, value: "null" if value is None else _character(found, value),
+    "d": _whole, "x": _whole, "o": _whole, "f": _decimals, "e": _decimals, "g": _decimals,
+}  # fmt: skip
+
+
+def _character(_found: regex.Match[str], value: object) -> str:
+    if value.__class__ is Char:
+        return str(value)
+    if java_type(value) == "java.lang.Integer":
+        return chr(value)  # type: ignore[arg-type]
+    raise ExpressionError(f"c != {java_type(value)}")
+
+
+# functions
+
+
+@function("max", variadic=True)
+def maximum(_: Evaluation, *values: object) -> object:
+    return _extreme(">", values)
+
+
+@function("min", variadic=True)
+def minimum(_: Evaluation, *values: object) -> object:
+    return _extreme("<", values)
+
+
+def _extreme(symbol: str, values: tuple[object, ...]) -> object:
+    found: object = None
+    for value in values:
+        if found is None or compare(symbol, value, found):
+            found = value
+    return found
+
+
+@function("range", "start end increment")
+def range_(evaluation: Evaluation, start: Any = None, end: Any = None, increment: Any = None) -> object:
+    """All numbers, or letters, from *start* to *end*, both included."""
+    if increment is not None and not is_number(increment):
+        raise ExpressionError(f"The increment of the range function must be a number {text(increment)}")
+    step = 1 if increment is None else int(increment)
+    letters = start.__class__ is str and end.__class__ is str
+    if letters and code_units(start) == code_units(end) == 1:
+        first, last = ord(start), ord(end)
+    elif is_number(start) and is_number(end):
+        first, last = int(start), int(end)
+    else:
+        raise ExpressionError("Arguments of range function must be of type Number or String with a length of 1")
+    if step == 0:
+        raise ExpressionError("The increment of the range function must be different than 0")
+    numbers = range(first, last + (1 if step > 0 else -1), step)
+    many = (last - first) // step + 1
+    if many > MAX_ITEMS:
+        raise ExpressionError(f"A range of {many:,} items is refused; at most {MAX_ITEMS:,}")
+    evaluation.count(len(numbers))
+    return [Char(chr(code)) for code in numbers] if letters else [Long(value) for value in numbers]
+
+
+@function("randomInt", "lower upper")
+def random_int(_: Evaluation, lower: object, upper: object) -> object:
+    """A whole number from *lower* up to, not including, *upper*."""
+    for name, value in (("lower", lower), ("upper", upper)):
+        if java_type(value) not in ("java.lang.Integer", "java.lang.Long"):
+            raise ExpressionError(f"The 'randomInt' function expects an argument {name} with type Integer")
+    low, high = int(lower), int(upper)  # type: ignore[call-overload]
+    if high < low:
+        raise ExpressionError("In 'randomInt' upper is less than lower")
+    return low + int(random.random() * (high - low))  # noqa: S311 - not for secrets, on a server neither

@@ -5,7 +5,18 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from . import documents, filters, functions, moments, numbers, texts  # noqa: F401 - they fill the registry
+from . import (  # noqa: F401 - they fill the registry
+    calendar,
+    documents,
+    filters,
+    functions,
+    identifiers,
+    iterations,
+    moments,
+    numbers,
+    texts,
+    yamltext,
+)
 from .attributes import attribute, call
 from .errors import ExpressionError, MissingError
 from .evaluation import Evaluation
@@ -67,6 +78,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     ":fail": _fail,
     ":first": lambda value, *_: value,
     ":if": lambda value: truth(value, "if statement"),
+    "?if": lambda value: value is not None and truth(value, "if statement"),
     ":ternary": lambda value: value is not None and truth(value, "a ternary"),
     ":truth": lambda value: truth(value, "and operator"),
     "?truth": lambda value: value is not None and truth(value, "and operator"),
@@ -78,7 +90,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     ".()": call,
     "?.": _lenient(attribute),
     "?.()": _lenient(call),
-    "unary not": lambda value: not truth(value, "not()"),
+    ":not": lambda value: not truth(value, "not()"),
+    "?not": lambda value: value is None or not truth(value, "not()"),
     "unary -": negative,
     "unary +": positive,
     "??": null_coalesce,
