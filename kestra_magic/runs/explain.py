@@ -107,11 +107,9 @@ def mapped_error(result: TaskResult, context: Written) -> str:
     """Say in one line why the task failed: its last error, at its line of the cell; what the code means; what helps."""
     tail = result.log.tail("stderr", LAST)
     stopped = result.exit is None or bool(result.exit.reason or result.exit.error)
-    parts = [
-        _failure(result, context).sentence,
-        "" if stopped else exit_meaning(result.exit_code),
-        hint(tail, beside=lambda name: (context.beside / name).exists()),
-    ]
+    helps = hint(tail, beside=lambda name: (context.beside / name).exists())
+    said = stopped or (helps and result.exit_code in (126, 127))
+    parts = [_failure(result, context).sentence, "" if said else exit_meaning(result.exit_code), helps]
     return "; ".join(part for part in parts if part)
 
 
@@ -165,5 +163,7 @@ def _not_executable(text: str) -> str:
 
 def _not_found(text: str) -> str:
     match = _NOT_FOUND.search(text)
-    name = match and (match[1] or match[2])
+    name = (match and (match[1] or match[2])) or ""
+    if "/" in name:
+        return f"there is no `{name}` in the working directory: place it with `-f`, or use `--here`"
     return f"`{name}` is not installed here, or not on PATH (`%kestra doctor` lists what is)" if name else ""

@@ -205,7 +205,7 @@ def test_lines_of_a_shell_script_are_the_cells_too(tmp_path: Path) -> None:
 
     told = mapped_error(log(said, lines=3, code=127), context(tmp_path))  # type: ignore[arg-type]
 
-    assert told.startswith("line 4: kestra-magic-php: not found; the command was not found; `kestra-magic-php` is not")
+    assert told.startswith("line 4: kestra-magic-php: not found; `kestra-magic-php` is not installed here")
 
 
 def test_other_languages_lines_are_found_by_the_scripts_name(tmp_path: Path) -> None:
