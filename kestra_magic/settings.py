@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ["Settings", "current", "update"]
+__all__ = ["APP", "Settings", "current", "data_folder", "update"]
+
+APP = "kestra_magic"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,3 +80,12 @@ def update(**changes: Any) -> Settings:
     global _current
     _current = replace(_current, **changes)
     return _current
+
+
+def data_folder() -> Path:
+    """Return where journal and storage lie: the user's data folder, or below `runs_dir`."""
+    if _current.runs_dir:
+        return Path(_current.runs_dir).expanduser().absolute() / ".data"
+    from platformdirs import user_data_path  # every kernel has imported it long ago (jupyter_core)
+
+    return user_data_path(APP)

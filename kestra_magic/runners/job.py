@@ -42,6 +42,7 @@ class Job:
         outputs: Java globs collected at the end; the folder *output_dir* is collected whole.
         timeout, grace: seconds.
         mask: strings that must never be seen.
+        marker: 48 bits that all its processes bear.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Job:
     merge: bool = False
     tty: bool = False
     detach: bool = False
+    marker: int = 0
     worker_group: str = ""
 
 
@@ -90,6 +92,14 @@ class Runner(Protocol):
     def root(self, run: str) -> Path: ...
 
     def start(self, job: Job) -> Running: ...
+
+    def attach(self, job: Job) -> Running:
+        """Return what another kernel started, live or ended, told from its beginning.
+
+        Raises:
+            KestraMagicError: it is not known there.
+        """
+        ...
 
 
 class Engine(Protocol):

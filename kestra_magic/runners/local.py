@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kestra_magic.process import supervise
 from kestra_magic.runners.job import Found
@@ -51,16 +51,20 @@ class LocalRunner:
             directory.resolve(folder).mkdir(parents=True, exist_ok=True)
         place(directory, [_file(p) for p in job.inputs if not p.in_logs])
         place(WorkDirectory(Path(job.log_dir)), [_file(p) for p in job.inputs if p.in_logs])
-        return LocalRunning(job)
+        before = snapshot(Path(job.root)) if job.here and not job.outputs else None
+        return LocalRunning(job, supervise.start(_command(job)), before)
+
+    def attach(self, job: Job) -> LocalRunning:
+        return LocalRunning(job, supervise.attach(Path(job.log_dir), show_bytes=2 * current().head_bytes))
 
 
 class LocalRunning:
-    """A job that runs here."""
+    """A job that runs here; *before* is what lay in the notebook's own folder, where nothing was declared."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, child: supervise.Child, before: dict[str, Any] | None = None) -> None:
         self.job = job
-        self._before = snapshot(Path(job.root)) if job.here and not job.outputs else None
-        self._child = supervise.start(_command(job))
+        self._child = child
+        self._before = before
 
     def events(self) -> Iterator[Event]:
         return self._child.events()
@@ -101,6 +105,7 @@ def _command(job: Job) -> supervise.Command:
         merge=job.merge,
         tty=job.tty,
         detach=job.detach,
+        marker=job.marker,
         log_cap=current().log_cap_bytes,
         show_bytes=2 * current().head_bytes,
     )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
+from kestra_magic.process.events import Output, Usage
 from kestra_magic.runs.progress import Progress
 
 if TYPE_CHECKING:
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["Broadcast", "Seat"]
 
 Told = tuple[Progress, "Happening | None"]
+REMEMBERED = 50_000
+PIECE = 8192
+"""Characters up to which pieces of one stream are remembered as one."""
 
 
 class Seat:
@@ -43,31 +49,66 @@ class Seat:
 
 
 class Broadcast:
-    """Folds events into progress, and tells both to whoever sits."""
+    """Folds events into progress, and tells both to whoever sits.
+
+    What was told is remembered while the run lives, for those who come later: text only up to its budget, see `Tail`.
+    """
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
         self.closed = threading.Event()
+        self._told: deque[tuple[Progress, Happening]] = deque(maxlen=REMEMBERED)
         self._seats: list[Seat] = []
         self._lock = threading.RLock()
 
     def emit(self, event: Happening) -> None:
         with self._lock:
             self.progress = self.progress.after(event)
+            self._remember(event)
             for seat in self._seats:
                 seat.queue.put((self.progress, event))
+
+    def _remember(self, event: Happening) -> None:
+        """What is shown again: no measurements, and what was replaced by what came after it only once."""
+        if isinstance(event, Usage) or (isinstance(event, Output) and event.kind == "frame"):
+            return
+        if isinstance(event, Output) and self._told and (joined := _joined(self._told[-1][1], event)):
+            self._told.pop()
+            event = joined
+        self._told.append((self.progress, event))
 
     def close(self) -> None:
         """The last word: whoever listens must not wait for ever."""
         with self._lock:
             self.closed.set()
+            self._told.clear()
             for seat in self._seats:
                 seat.queue.put((self.progress, None))
 
-    def sit(self) -> Seat:
+    def sit(self, *, from_start: bool = False) -> Seat:
+        """Return a seat where everything is heard from now on, or *from_start*."""
         with self._lock:
             seat = Seat()
+            for told in self._told if from_start else ():
+                seat.queue.put(told)
             self._seats.append(seat)
             if self.closed.is_set():
                 seat.queue.put((self.progress, None))
             return seat
+
+
+def _joined(last: Happening, new: Output) -> Output | None:
+    """Return one Output for two that follow each other in one stream, where that loses nothing."""
+    if not isinstance(last, Output) or _stream(last) != _stream(new):
+        return None
+    if last.kind == "open":
+        return new
+    if new.kind == "open" or bool(last.text) != bool(new.text) or len(last.text) + len(new.text) > PIECE:
+        return None
+    return replace(
+        new, text=last.text + new.text, lines=last.lines + new.lines, offset=last.offset, size=last.size + new.size
+    )
+
+
+def _stream(output: Output) -> tuple[str, int, str]:
+    return output.task_run, output.attempt, output.stream

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,24 +12,30 @@ from typing import TYPE_CHECKING, Any, Protocol
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.expressions.scope import Scope
 from kestra_magic.runs.broadcast import Broadcast
+from kestra_magic.runs.entry import Entry
 from kestra_magic.runs.host import SessionHost
+from kestra_magic.runs.masking import forms, painted
 from kestra_magic.runs.progress import Progress, State
 from kestra_magic.settings import current
 from kestra_magic.tasks.place import Path_, Place
 from kestra_magic.workspace.directory import new_id
 from kestra_magic.workspace.outputs import OutputFile, OutputFiles
+from kestra_magic.workspace.removal import remove_tree
 from kestra_magic.workspace.storage import slug, task_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from kestra_magic.model.retry import Retry
     from kestra_magic.model.source import Source
     from kestra_magic.model.tasks import ScriptTask
     from kestra_magic.process.events import Stream
     from kestra_magic.runners.job import Runner
+    from kestra_magic.runs.journal import Journal, Record
     from kestra_magic.runs.progress import Happening
+    from kestra_magic.runs.request import Request
     from kestra_magic.runs.result import TaskResult
+    from kestra_magic.runs.run import Run
     from kestra_magic.stores.environments import Interpreter
     from kestra_magic.stores.secrets import Secrets
     from kestra_magic.workspace.directory import RunFolder
@@ -79,6 +84,9 @@ class Context:
         live: what each task run left so far, in the order of their beginning.
         notices: what is to be told before the next task starts.
         options: of the magic line and the `#|` lines, by long name.
+        request: what was typed; it is enough to run it again.
+        of: the journal's row, of a run that another kernel began; *again*: from its beginning.
+        anew: makes the same run once more, with other inputs; *afterwards* is called when it has ended.
     """
 
     name: str
@@ -104,11 +112,19 @@ class Context:
     task_paths: dict[str, Path_] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     options: Mapping[str, Any] = field(default_factory=dict)
+    request: Request | None = None
+    journal: Journal | None = None
+    of: Record | None = None
+    again: bool = False
+    anew: Callable[[Mapping[str, Any]], Run] | None = None
+    afterwards: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self.live: dict[str, TaskResult] = {}
+        self.before = dict(self.outputs)
         self.broadcast = Broadcast(Progress(self.name))
         self.host = SessionHost(self)
+        self.entry = Entry(self, self.journal, self.of)
         self._lock = threading.RLock()
 
     @property
@@ -193,6 +209,7 @@ class Context:
             "merge": wishes.merge,
             "tty": wishes.tty,
             "detach": wishes.detach,
+            "marker": int.from_bytes(os.urandom(6), "little") | 1 << 47,
         }
 
     def masked_values(self) -> tuple[str, ...]:
@@ -201,9 +218,8 @@ class Context:
         return tuple(sorted(value for value in values if len(value) >= 3))
 
     def masked(self, text: str) -> str:
-        for value in self.masked_values():
-            text = text.replace(value, "*" * len(value))
-        return text
+        """Paint over what must not be seen, also where it is encoded."""
+        return str(painted(text, forms(self.masked_values())))
 
     def told(self) -> list[str]:
         """Return, once, what was noticed while preparing."""
@@ -248,14 +264,19 @@ class Context:
         """Write what is known into ``run.json`` and make this run the latest of its name."""
         from kestra_magic.runs.record import write_record
 
-        write_record(self, state, error)
-        self.folder.publish()
+        if self.entry.mine:
+            write_record(self, state, error)
+            self.folder.publish()
 
     def clean(self, result: TaskResult) -> None:
         """Source: the ``finally`` of Kestra's ``Worker.run``: the working directory goes with its attempt."""
         prepared = result.prepared
-        if prepared is not None and not prepared.job.here and not (result.exit and result.exit.kept):
-            shutil.rmtree(prepared.job.root, ignore_errors=True)
+        if prepared is None or not self.entry.mine:
+            return
+        kept = prepared.job.here or (result.exit and result.exit.kept)
+        if not kept and (why := remove_tree(Path(prepared.job.root))):
+            self.notices.append(why)
+        self.entry.over(prepared)
 
 
 def _put(into: dict[str, Any], task: str, value: str | None, what: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from contextlib import contextmanager
@@ -11,7 +10,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kestra_magic.process.supervise import hidden_forms
+from kestra_magic.runs import live
+from kestra_magic.runs.masking import forms, painted
 from kestra_magic.runs.owner import Owner
 from kestra_magic.stores.database import Database
 from kestra_magic.workspace.transfer import make_private
@@ -123,25 +123,34 @@ class Journal:
     def starting(self, record: Record, *, mask: Iterable[str] = ()) -> Notice | None:
         """Write down a run before its process exists; values in *mask* are painted over."""
         request = json.loads(json.dumps(record.request, default=str))
-        record = replace(record, owner=self.owner, request=_painted(request, _forms(mask)), touched=time.time())
+        record = replace(record, owner=self.owner, request=painted(request, forms(mask)), touched=time.time())
         with self._lock:
             self._own[record.id] = record
             notice = self._write(record.id, lambda database: database.execute(_WRITE, _values(record)))
         marked = self._mark(record)
         return notice or marked
 
-    def started(
+    def launching(
         self,
         run: str,
         /,
         *,
-        pid: int,
-        started_ticks: int | None = None,
-        marker: str = "",
+        marker: str,
+        work: str,
+        secrets: Iterable[str],
+        request: dict[str, Any],
+        mask: Iterable[str] = (),
+    ) -> Notice | None:
+        """A process of it is about to exist: how it will be known, where it works, what it was told in secret."""
+        plain = painted(json.loads(json.dumps(request, default=str)), forms(mask))
+        return self._change(run, marker=marker, work=work, secrets=tuple(sorted(secrets)), request=plain)
+
+    def started(
+        self, run: str, /, *, pid: int, started_ticks: int | None = None, marker: str | None = None
     ) -> Notice | None:
         """Its process exists: remember it by more than its number, which the system gives out again."""
-        now = time.time()
-        return self._change(run, state="RUNNING", pid=pid, started_ticks=started_ticks, marker=marker, started=now)
+        marked = {} if marker is None else {"marker": marker}
+        return self._change(run, state="RUNNING", pid=pid, started_ticks=started_ticks, started=time.time(), **marked)
 
     def ended(
         self,
@@ -154,7 +163,7 @@ class Journal:
         mask: Iterable[str] = (),
     ) -> Notice | None:
         """It has ended, as Kestra names it."""
-        said = _painted(error, _forms(mask))
+        said = painted(error, forms(mask))
         notice = self._change(run, state=state, exit_code=exit_code, error=said, ended=time.time())
         forgotten = self.forget(run)
         return notice or forgotten
@@ -187,10 +196,32 @@ class Journal:
             return self._select("ORDER BY created DESC LIMIT ?", limit)
         return self._select("WHERE name = ? ORDER BY created DESC LIMIT ?", name, limit)
 
+    def living(self) -> list[Record]:
+        """Return the runs that have not ended, as far as anybody wrote it down."""
+        return self._select("WHERE ended IS NULL ORDER BY created")
+
+    def find(self, text: str, /) -> Record | None:
+        """Return the run whose id, folder (``train-3``) or name *text* is; of a name the latest."""
+        name = text.replace("-", "_")
+        where = "WHERE id = ? OR folder LIKE ? OR name = ? OR replace(name, '-', '_') = ? ORDER BY created DESC LIMIT 1"
+        return next(iter(self._select(where, text, f"%/{text}", text, name)), None)
+
     def held(self) -> set[Path]:
-        """Return the folders that must not be pruned: of pinned runs, and of those that live in any kernel."""
-        records = self._select("WHERE pinned = 1 OR ended IS NULL")
-        return {Path(r.folder) for r in records if r.folder and (r.pinned or r.detached or not self._is_orphan(r))}
+        """Return the folders that must not be pruned: of pinned runs, and of those that live in any kernel.
+
+        What ended in another kernel that still lives may be bound to a variable there.
+        """
+        records = self._select("WHERE pinned = 1 OR ended IS NULL OR owner != ?", self.owner.text())
+        alive = {owner: owner.lives() for owner in {record.owner for record in records}}
+        return {Path(r.folder) for r in records if r.folder and (r.pinned or alive[r.owner] or self._is_held(r))}
+
+    def _is_held(self, record: Record) -> bool:
+        return record.ended is None and (record.detached or not self._is_orphan(record))
+
+    def forget_before(self, moment: float, /) -> None:
+        """Forget the runs that ended before *moment*, but for pinned ones."""
+        done = "DELETE FROM runs WHERE ended < ? AND pinned = 0"
+        self._try(lambda database: database.execute(done, (moment,)), None)
 
     # What a dead kernel left
 
@@ -203,6 +234,23 @@ class Journal:
             claimed: list[Record] = self._try(self._claim, [])
             self._own.update({record.id: record for record in claimed})
         return claimed
+
+    def claim(self, run: str, /) -> bool:
+        """Take over a run that outlived its kernel; of several kernels that ask, one gets it."""
+        with self._lock:
+            record: Record | None = self._try(lambda database: self._claim_one(database, run), None)
+            if record is not None:
+                self._own[record.id] = record
+            return record is not None
+
+    def _claim_one(self, database: sqlite3.Connection, run: str) -> Record | None:
+        with _together(database):
+            record = next(iter(_rows(database, "WHERE id = ? AND ended IS NULL", run)), None)
+            if record is None or not (record.owner == self.owner or self._is_orphan(record)):
+                return None
+            record = replace(record, owner=self.owner, touched=time.time())
+            database.execute(_WRITE, _values(record))
+        return record
 
     def _claim(self, database: sqlite3.Connection) -> list[Record]:
         with _together(database):
@@ -221,8 +269,7 @@ class Journal:
 
     def strays(self) -> list[str]:
         """Return the runs of dead kernels that only ``live/`` knows of: a damaged journal was put aside."""
-        names = sorted(os.listdir(self.live)) if self.live.is_dir() else []
-        return [name for name in names if self.get(name) is None and not self._marked(name).lives()]
+        return [name for name in live.orphans(self.live) if self.get(name) is None]
 
     def forget(self, run: str, /) -> Notice | None:
         """Take away the mark of a run that is dealt with."""
@@ -235,16 +282,10 @@ class Journal:
     def _mark(self, record: Record) -> Notice | None:
         try:
             make_private(self.live)
-            (self.live / record.id).write_text(record.owner.text(), "utf-8")
+            live.mark(self.live, record.id, record.owner, detached=record.detached)
         except OSError as error:
             return self._notice(f"`{self.live}` cannot be written ({error.strerror})")
         return None
-
-    def _marked(self, run: str, /) -> Owner:
-        try:
-            return Owner.read((self.live / run).read_text("utf-8"))
-        except (OSError, ValueError):  # gone, or cut short by a full disk
-            return Owner()
 
     # Rows
 
@@ -258,7 +299,7 @@ class Journal:
 
     def _update(self, database: sqlite3.Connection, run: str, changes: dict[str, Any]) -> None:
         assigned = ", ".join(f"{name} = ?" for name in changes)
-        values = (*map(_storable, changes.values()), run)
+        values = (*(_column(name, value) for name, value in changes.items()), run)
         done = database.execute(f"UPDATE runs SET {assigned} WHERE id = ?", values)  # noqa: S608
         if not done.rowcount and run in self._own:
             database.execute(_WRITE, _values(self._own[run]))
@@ -305,23 +346,6 @@ class Journal:
         return Notice(f"{problem}: runs go on, but may be missing in the history and are not found after a crash")
 
 
-def _forms(mask: Iterable[str]) -> list[str]:
-    hidden = hidden_forms(tuple(value for value in mask if value))
-    return sorted((form.decode("utf-8", "surrogateescape") for form in hidden), key=len, reverse=True)
-
-
-def _painted(value: Any, hidden: list[str]) -> Any:
-    """Paint over what must not be seen in every text of plain data."""
-    if isinstance(value, str):
-        for each in hidden:
-            value = value.replace(each, "*" * len(each))
-    elif isinstance(value, list):
-        return [_painted(item, hidden) for item in value]
-    elif isinstance(value, dict):
-        return {_painted(key, hidden): _painted(item, hidden) for key, item in value.items()}
-    return value
-
-
 @contextmanager
 def _together(database: sqlite3.Connection) -> Iterator[None]:
     """One transaction, alone among all kernels; nothing of it stays if something fails."""
@@ -339,13 +363,15 @@ def _rows(database: sqlite3.Connection, where: str, *values: object) -> list[Rec
 
 
 def _values(record: Record) -> list[object]:
-    row = {name: getattr(record, name) for name in _COLUMNS}
-    row |= {"owner": record.owner.text(), "request": json.dumps(record.request), "secrets": json.dumps(record.secrets)}
-    return [_storable(value) for value in row.values()]
+    return [_column(name, getattr(record, name)) for name in _COLUMNS]
 
 
-def _storable(value: object) -> object:
+def _column(name: str, value: Any) -> object:
     """A file's name may hold bytes that are no text; SQLite takes only text."""
+    if name == "owner":
+        value = value.text()
+    elif name in ("request", "secrets"):
+        value = json.dumps(value)
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kestra_magic.errors import KestraMagicError
-from kestra_magic.process.events import Exited, Output
+from kestra_magic.process.events import Exited, Output, Started, Usage
 from kestra_magic.process.logs import LogFile
 from kestra_magic.runs.explain import mapped_error
 from kestra_magic.runs.listen import Listener
@@ -32,14 +32,16 @@ FALSY = {"false", "0", "-0", ""}
 class Life:
     """Runs one script task; its events go to the context, its outcome is `result`."""
 
-    def __init__(self, task: ScriptTask, context: Context, *, task_run: str = "", value: str | None = None) -> None:
+    def __init__(
+        self, task: ScriptTask, context: Context, *, task_run: str = "", value: str | None = None, attempts: int = 0
+    ) -> None:
         self.task = task
         self.context = context
         self.id = task_run or context.new_task_run()
         self.value = value
         self.result = TaskResult(self.id, task.id)
         context.live[self.id] = self.result
-        self.attempts = 0
+        self.attempts = attempts
         self._running: Running | None = None
         self._stop: tuple[float | None, Reason] | None = None
         self._woken = threading.Event()
@@ -121,14 +123,18 @@ class Life:
             with self._lock:
                 if self._stop:
                     return State.KILLED
-                assert self.result.prepared is not None
-                self._running = self.context.runner.start(self.result.prepared.job)
+                self._running = self._begun()
             return self._followed(self._running)
         except KestraMagicError as error:
             return self._could_not(error)
         finally:
             self._running = None
             self.context.clean(self.result)
+
+    def _begun(self) -> Running:
+        assert self.result.prepared is not None
+        self.context.entry.launching(self.result.prepared)
+        return self.context.runner.start(self.result.prepared.job)
 
     def _prepare(self) -> None:
         place = self.context.place(self.task, self.id, self.attempts)
@@ -138,12 +144,16 @@ class Life:
             self._log("WARN", sentence)
 
     def _followed(self, running: Running) -> State:
-        listener = Listener(self.result, self._log)
+        listener = Listener(self.result, self._log, self.context.masked)
         ended: Exited | None = None
         for event in running.events():
             self.context.emit(self._shown(event))
             if isinstance(event, Output):
                 listener.hear(event)
+            elif isinstance(event, Started):
+                self.context.entry.started(event)
+            elif isinstance(event, Usage):
+                self.result.processes = max(self.result.processes, event.processes)
             elif isinstance(event, Exited):
                 ended = event
         self.result.exit = ended
@@ -185,8 +195,9 @@ class Life:
 
     def _could_not(self, error: KestraMagicError) -> State:
         """The task did not start, or its files could not be kept: told as it is, raised at the end."""
-        self.result.error = str(error)
-        self.result.failure = error
+        self.result.error = self.context.masked(str(error))
+        seen = self.result.error == str(error)
+        self.result.failure = error if seen else KestraMagicError(self.result.error)
         return State.FAILED
 
     def _log(self, level: str, message: str) -> None:

@@ -18,11 +18,14 @@ __all__ = ["Listener"]
 
 
 class Listener:
-    """Hears every Output of one attempt; what it says itself goes to *say* as (level, message)."""
+    """Hears every Output of one attempt; what it says itself goes to *say* as (level, message), *masked*."""
 
-    def __init__(self, result: TaskResult, say: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, result: TaskResult, say: Callable[[str, str], None], masked: Callable[[str], str] = lambda text: text
+    ) -> None:
         self.result = result
         self.say = say
+        self.masked = masked
 
     def hear(self, output: Output) -> None:
         if output.kind == "frame":
@@ -55,5 +58,6 @@ class Listener:
                 self.say("WARN", f"`{shown}` is not read as an output for Kestra: {why}")
 
     def _entry(self, level: str, message: str, output: Output) -> None:
+        message = self.masked(message)
         self.result.entries.append(Entry(level, message, output.at, output.offset))
         self.say(level, message)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from contextlib import suppress
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
+from kestra_magic.workspace.directory import OWN
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kestra_magic.runs.context import Context
     from kestra_magic.runs.progress import State
     from kestra_magic.runs.result import TaskResult
 
-__all__ = ["record", "write_record"]
+__all__ = ["record", "write_lost", "write_record"]
 
 
 def write_record(context: Context, state: State, error: str) -> None:
@@ -22,14 +28,26 @@ def write_record(context: Context, state: State, error: str) -> None:
     Raises:
         KestraMagicError: the disk does not take it.
     """
-    path = context.folder.path / "_run" / "run.json"
+    text = context.masked(json.dumps(record(context, state, error), indent=1, default=str))
     try:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        partly = path.with_suffix(".part")
-        partly.write_text(context.masked(json.dumps(record(context, state, error), indent=1, default=str)), "utf-8")
-        os.replace(partly, path)
+        _write(context.folder.path / OWN, text)
     except OSError as failure:
-        raise KestraMagicError(f"`{path}` cannot be written: {failure.strerror}") from None
+        raise KestraMagicError(f"`{context.folder.path / OWN}` cannot be written: {failure.strerror}") from None
+
+
+def write_lost(folder: Path, name: str, run: str, error: str) -> None:
+    """Write the record of a run whose kernel died; a disk that does not take it changes nothing."""
+    lost = {"name": name, "id": run, "state": "FAILED", "error": error, "ended": time.time(), "tasks": []}
+    with suppress(OSError):
+        _write(folder / OWN, json.dumps(lost, indent=1))
+
+
+def _write(folder: Path, text: str) -> None:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    partly = folder / "run.json.part"
+    with open(os.open(partly, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(partly, folder / "run.json")
 
 
 def record(context: Context, state: State, error: str) -> dict[str, Any]:
@@ -42,41 +60,40 @@ def record(context: Context, state: State, error: str) -> dict[str, Any]:
         "state": state.value,
         "error": error,
         "started": progress.started,
-        "ended": progress.ended,
+        "ended": progress.ended or time.time(),
         "inputs": context.inputs,
+        "outputs": context.outputs if not context.cell else {},
         "tasks": [_task(context, result) for result in context.live.values()],
     }
 
 
 def _task(context: Context, result: TaskResult) -> dict[str, Any]:
     run = context.broadcast.progress.task_runs.get(result.id)
+    base = context.folder.path
     return {
         "id": result.task_id,
         "taskRun": result.id,
+        "type": run.type if run else "",
+        "value": run.value if run else None,
         "state": run.state.value if run else "",
         "error": result.error,
+        "hint": result.hint,
         "exitCode": result.exit_code,
+        "exit": asdict(result.exit) if result.exit else None,
+        "outputs": result.outputs,
         "vars": result.vars,
-        "files": {name: file.uri for name, file in result.files.items()},
+        "files": {name: {"path": _relative(file.path, base), "uri": file.uri} for name, file in result.files.items()},
+        "misses": result.misses,
         "metrics": result.metrics.table(),
+        "measured": [asdict(metric) for metric in result.measured],
+        "entries": [asdict(entry) for entry in result.entries],
         "attempts": [
             {"number": a.number, "state": a.state.value, "started": a.started, "ended": a.ended}
             for a in (run.attempts if run else ())
         ],
-        "usage": _usage(result),
+        "peaks": {metric.name: metric.value for metric in result.peaks.entries},
     }
 
 
-def _usage(result: TaskResult) -> dict[str, Any]:
-    end = result.exit
-    names = (
-        "cpu_seconds",
-        "rss_bytes",
-        "read_bytes",
-        "write_bytes",
-        "stdout_lines",
-        "stderr_lines",
-        "log_bytes",
-        "lost_bytes",
-    )
-    return {name: getattr(end, name) for name in names} if end else {}
+def _relative(path: Path, base: Path) -> str:
+    return path.relative_to(base).as_posix() if path.is_relative_to(base) else str(path)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kestra_magic.runs.markers import Metric
 from kestra_magic.runs.metrics import Metrics
 from kestra_magic.workspace.outputs import OutputFiles
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from kestra_magic.errors import KestraMagicError
     from kestra_magic.process.events import Exited
     from kestra_magic.process.logs import LogFile
-    from kestra_magic.runs.markers import Metric
     from kestra_magic.tasks.place import Prepared
 
 __all__ = ["Entry", "Logs", "TaskResult"]
@@ -60,6 +60,8 @@ class TaskResult:
     hint: str = ""
     failure: KestraMagicError | None = None
     outputs: dict[str, Any] | None = None
+    processes: int = 0
+    """The most that lived at once, as far as was seen."""
 
     @property
     def exit_code(self) -> int | None:
@@ -68,6 +70,16 @@ class TaskResult:
     @property
     def metrics(self) -> Metrics:
         return Metrics(tuple(self.measured))
+
+    @property
+    def peaks(self) -> Metrics:
+        """What its tree of processes used: never part of a saved output, because no two runs use the same."""
+        if self.exit is None:
+            return Metrics()
+        used = {name: getattr(self.exit, name) for name in ("cpu_seconds", "rss_bytes", "read_bytes", "write_bytes")}
+        return Metrics(
+            tuple(Metric("gauge", name, value) for name, value in [*used.items(), ("processes", self.processes)])
+        )
 
     @property
     def log(self) -> Logs:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 __all__ = ["Engine", "Run", "RunStopped", "TaskException"]
 
 
+TICK_SECONDS = 0.05
+
+
 class TaskException(KestraMagicError):
     """A run that did not end well, raised by `Run.check`.
 
@@ -74,20 +77,26 @@ class Run:
 
     def _go(self) -> None:
         context = self.context
+        state, error = State.FAILED, "a mistake of ours: see its traceback"
         try:
             state, error = self._state()
-            context.finish(state, error)
-            context.emit(Settled(state=state, error=error, outputs=context.outputs, at=time.time()))
         finally:  # whatever went wrong here, whoever listens must not wait for ever
+            context.emit(Settled(state=state, error=error, outputs=context.outputs, at=time.time()))
+            context.entry.end(state, error)
             context.broadcast.close()
+            context.afterwards()
 
     def _state(self) -> tuple[State, str]:
+        context = self.context
         try:
+            context.entry.begin()
             state = self._engine.run()
+            error = "" if state.ok else self._error()
+            context.finish(state, error)
         except KestraMagicError as failure:
             self.failure = failure
-            return State.FAILED, str(failure)
-        return state, "" if state.ok else self._error()
+            return State.FAILED, context.masked(str(failure))
+        return state, error
 
     def _error(self) -> str:
         return next((result.error for result in reversed(self.context.live.values()) if result.error), "")
@@ -161,6 +170,11 @@ class Run:
         return self.result.metrics
 
     @property
+    def peaks(self) -> Metrics:
+        """The most memory and processes, the processor time and bytes of its tree, as gauges."""
+        return self.result.peaks
+
+    @property
     def log(self) -> Logs:
         return self.result.log
 
@@ -174,11 +188,12 @@ class Run:
 
     @property
     def command(self) -> tuple[str, ...]:
-        return self.result.prepared.job.argv if self.result.prepared else ()
+        argv = self.result.prepared.job.argv if self.result.prepared else ()
+        return tuple(map(self.context.masked, argv))
 
     @property
     def rendered(self) -> str:
-        return self.result.prepared.rendered if self.result.prepared else ""
+        return self.context.masked(self.result.prepared.rendered) if self.result.prepared else ""
 
     @property
     def workdir(self) -> str:
@@ -220,9 +235,14 @@ class Run:
 
     # What one does with it
 
-    def follow(self, show: Show, *, start: bool = False) -> Self:
-        """Show the run to its end; the first interrupt asks its processes to end, the second ends them."""
-        seat = self.context.broadcast.sit()
+    def follow(self, show: Show, *, start: bool = False, from_start: bool = False) -> Self:
+        """Show the run to its end; the first interrupt asks its processes to end, the second ends them.
+
+        Args:
+            start: it has not begun yet.
+            from_start: show also what was told before.
+        """
+        seat = self.context.broadcast.sit(from_start=from_start)
         if start:
             self.start()
         with _interrupts(seat):
@@ -244,7 +264,26 @@ class Run:
         return self
 
     def __await__(self) -> Generator[Any, None, Self]:
-        return asyncio.to_thread(self.wait).__await__()
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> Self:
+        while not self.ended:  # a loop that only waits does not hear an interrupt (ipykernel)
+            await asyncio.sleep(TICK_SECONDS)
+        return self
+
+    def rerun(self, *, bg: bool = False, **inputs: Any) -> Run:
+        """Run the same again, with other *inputs*; return the new run, also a failed one.
+
+        Args:
+            bg: return at once.
+
+        Raises:
+            KestraMagicError: it depends on what is not known any more.
+        """
+        if self.context.anew is None:
+            raise KestraMagicError(f"what `{self.name}` was is not known any more: run its cell")
+        run = self.context.anew(inputs).start()
+        return run if bg else run.wait()
 
     def stop(self, *, grace: float | None = None, reason: Reason = "stop") -> None:
         """End it with everything that it started: asked first, forced after *grace* seconds (0: at once)."""

@@ -4,34 +4,42 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
-from functools import cached_property
+from collections import ChainMap
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
-from platformdirs import user_cache_path, user_data_path
+from platformdirs import user_cache_path
 
 from kestra_magic.errors import KestraMagicError, did_you_mean
 from kestra_magic.model.checks import written_tasks
 from kestra_magic.model.load import load_flow
 from kestra_magic.model.source import Source
 from kestra_magic.runners.local import LocalRunner
+from kestra_magic.runs.again import Names
 from kestra_magic.runs.context import Context, Wishes
 from kestra_magic.runs.flow import FlowEngine, FlowRun
+from kestra_magic.runs.found import attempts
 from kestra_magic.runs.given import files_given, flow_inputs, inputs_given
+from kestra_magic.runs.journal import Journal, Record
 from kestra_magic.runs.life import Life
+from kestra_magic.runs.pruning import Pruning
 from kestra_magic.runs.request import Request, Written, read
 from kestra_magic.runs.run import Run
-from kestra_magic.settings import current
+from kestra_magic.settings import APP, current, data_folder
 from kestra_magic.stores.dotenv import read_dotenv
 from kestra_magic.stores.environments import find
 from kestra_magic.stores.secrets import Secrets
 from kestra_magic.workspace.directory import RunFolder
 from kestra_magic.workspace.storage import Storage
 
-__all__ = ["Session", "UnknownRun", "session"]
+__all__ = ["Session", "UnknownRun", "notebook_folder", "session"]
 
-APP = "kestra_magic"
+
+Found = TypeVar("Found", bound=Run)
 
 
 class UnknownRun(KestraMagicError, KeyError):
@@ -46,12 +54,16 @@ class Session:
     Attributes:
         beside: the folder where the notebook lies.
         runs: every run of this kernel, the latest of a name last.
+        names: the notebook's variables: what is bound to one is not pruned.
     """
 
     def __init__(self, beside: Path | None = None) -> None:
         self.beside = beside or Path.cwd()
         self.runs: list[Run] = []
+        self.names: Mapping[str, object] = {}
+        self._journals: dict[Path, Journal] = {}
         self._lock = threading.RLock()
+        self.pruning = Pruning(self)
 
     # Where things lie
 
@@ -63,7 +75,7 @@ class Session:
 
     @property
     def data(self) -> Path:
-        return self.base / ".data" if current().runs_dir else user_data_path(APP)
+        return data_folder()
 
     @property
     def work(self) -> Path:
@@ -77,6 +89,11 @@ class Session:
         allowed = (self.beside, *map(Path, current().allowed_paths))
         return Storage(self.data / "storage", namespace_files=self.beside / current().namespace_files, allowed=allowed)
 
+    @property
+    def journal(self) -> Journal:
+        path = self.data / "journal.sqlite"
+        return self._journals.setdefault(path, Journal(path))
+
     # The runs
 
     def latest(self, name: str) -> Run:
@@ -87,9 +104,15 @@ class Session:
         """
         known = {run.name: run for run in self.runs}
         found = known.get(name) or known.get(name.replace("_", "-"))
-        if found is None:
-            raise UnknownRun(f"no run `{name}` is known here{did_you_mean(name, known)}")
-        return found
+        return found or self.unknown(name, known)
+
+    def unknown(self, name: str, known: Iterable[str]) -> NoReturn:
+        """Say that there is no run *name*, and which is the nearest.
+
+        Raises:
+            UnknownRun: always.
+        """
+        raise UnknownRun(f"no run `{name}` is known here{did_you_mean(name, known)}")
 
     def outputs(self) -> dict[str, Any]:
         """``{{ outputs.NAME.… }}``: what the notebook's earlier runs gave, the latest of each name."""
@@ -105,34 +128,57 @@ class Session:
             KestraMagicError: one of its name still lives.
         """
         with self._lock:
-            if self.live(run.name):
-                raise KestraMagicError(
-                    f"`{run.name}` still runs: wait for it, or stop it with `%kestra stop {run.name}`"
-                )
+            self.make_way(run.name)
+            return self.take(run)
+
+    def take(self, run: Found) -> Found:
+        """Take in a run as the latest of its name."""
+        with self._lock:
             self.runs.append(run)
         return run
 
+    def make_way(self, name: str, *, instead: bool = False) -> None:
+        """See to it that no run of *name* lives: one that does is ended if another shall run *instead*.
+
+        Raises:
+            KestraMagicError: it shall not.
+        """
+        run = self.live(name)
+        if run is None:
+            return
+        if not instead:
+            other = "give the cell a NAME" if name == "_run" else f"stop it with `%kestra stop {name}`"
+            raise KestraMagicError(f"`{name}` still runs: wait for it, {other}, or use `--replace`")
+        run.stop(reason="replaced")
+        run.wait()
+
     # A process cell
 
-    def cell(self, request: Request) -> Run:
+    def cell(self, request: Request, *, of: Record | None = None) -> Run:
         """Return the run of a process cell, not yet started.
+
+        Args:
+            of: the journal's row of a run that a dead kernel left: it begins again as that run's next attempt.
 
         Raises:
             KestraMagicError: what was typed cannot run, with its line.
         """
+        request = replace(request, notebook=Names(request.notebook))
         written = read(request)
-        context = self._context(request, written)
-        return self.add(Run(context, Life(written.task, context)))
+        self.make_way(request.name, instead=bool(written.options.get("replace")))
+        context = self._context(request, written, of)
+        before = attempts(context.folder.path)[-1:] if of else []
+        task_run, _, number = before[0].name.rpartition("-") if before else ("", "", "0")
+        return self.add(Run(context, Life(written.task, context, task_run=task_run, attempts=int(number))))
 
-    def _context(self, request: Request, written: Written) -> Context:
+    def _context(self, request: Request, written: Written, of: Record | None) -> Context:
         options = written.options
-        env_file = self._env_file(options.get("env-file"), request.beside)
+        env_file = self.env_file(options.get("env-file"), request.beside)
         return Context(
             name=request.name,
             flow_id="notebook",
             namespace=current().namespace,
             document=written.document,
-            folder=RunFolder.allocate(self.base, request.name),
             runner=LocalRunner(self.work),
             storage=self.storage,
             secrets=Secrets(env_file),
@@ -141,9 +187,34 @@ class Session:
             notebook=request.notebook,
             wishes=wishes(options, env_file, files_given(options.get("file", []), request.beside, request.notebook)),
             inputs=inputs_given(options.get("input", []), request.notebook),
-            outputs=self.outputs(),
+            outputs=of.request.get("outputs", {}) if of else self.outputs(),
             options=options,
             notices=list(written.notices),
+            **self.found_again(request, of),
+            folder=self.folder_of(of) if of else RunFolder.allocate(self.base, request.name),
+        )
+
+    def found_again(self, request: Request, of: Record | None = None, *, flow: bool = False) -> dict[str, Any]:
+        """What every context is given so that its run is found again, run again and pruned."""
+        return {
+            "request": request,
+            "journal": self.journal,
+            "anew": partial(self._anew_flow if flow else self._anew, request),
+            "afterwards": self.pruning.soon,
+            **({"id": of.id, "of": of, "again": True} if of else {}),
+        }
+
+    def folder_of(self, record: Record) -> RunFolder:
+        """Return the folder of a run that is known from the journal."""
+        path = Path(record.folder)
+        return RunFolder(path.parent, record.name, int(path.name.rpartition("-")[2]))
+
+    def _anew(self, request: Request, inputs: Mapping[str, Any]) -> Run:
+        """Return the same run once more, not yet started, with other *inputs*."""
+        given = [spec for spec in request.options.get("input", []) if str(spec).partition("=")[0] not in inputs]
+        options = {**request.options, "input": [*given, *inputs]}
+        return self.cell(
+            replace(request, options=options, notebook=ChainMap(dict(inputs), dict(request.notebook.items())))
         )
 
     # A flow
@@ -156,21 +227,23 @@ class Session:
         name: str = "",
         beside: Path,
         notebook: Mapping[str, object] | None = None,
+        of: Record | None = None,
     ) -> FlowRun:
         """Return the execution of a flow, not yet started.
 
         Raises:
             KestraMagicError: it cannot start: every problem with its line.
         """
+        request = Request(source=source, name=name, options=options, notebook=Names(notebook or {}), beside=beside)
         loaded = load_flow(source, strict=current().strict, namespace=current().namespace, name=name)
         flow = loaded.flow
-        env_file = self._env_file(options.get("env-file"), beside)
+        self.make_way(name or flow.id, instead=bool(options.get("replace")))
+        env_file = self.env_file(options.get("env-file"), beside)
         context = Context(
             name=name or flow.id,
             flow_id=flow.id,
             namespace=flow.namespace,
             document=loaded.document,
-            folder=RunFolder.allocate(self.base, name or flow.id),
             runner=LocalRunner(self.work),
             storage=self.storage,
             secrets=Secrets(env_file),
@@ -182,13 +255,28 @@ class Session:
             retry=flow.retry,
             task_paths={task["id"]: path for path, task in written_tasks(loaded.document.value, ()) if "id" in task},
             notices=list(loaded.notices),
+            **self.found_again(request, of, flow=True),
+            folder=self.folder_of(of) if of else RunFolder.allocate(self.base, name or flow.id),
         )
-        context.inputs = flow_inputs(flow, options, context, notebook or {})
+        try:
+            context.inputs = flow_inputs(flow, options, context, request.notebook)
+        except KestraMagicError:
+            with suppress(OSError):  # nothing ran: nothing is left behind
+                context.folder.path.rmdir()
+            raise
         run = FlowRun(context, FlowEngine(flow, context))
         self.add(run)
         return run
 
-    def _env_file(self, name: Any, beside: Path) -> Mapping[str, str]:
+    def _anew_flow(self, request: Request, inputs: Mapping[str, Any]) -> Run:
+        given = request.options.get("inputs")
+        specs = [spec for spec in request.options.get("input", []) if str(spec).partition("=")[0] not in inputs]
+        more = {"input": [*specs, *inputs]} if given is None else {"inputs": {**given, **inputs}}
+        names = ChainMap(dict(inputs), dict(request.notebook.items()))
+        options = {**request.options, **more}
+        return self.flow(request.source, options, name=request.name, beside=request.beside, notebook=names)
+
+    def env_file(self, name: Any, beside: Path) -> Mapping[str, str]:
         return read_dotenv(beside / str(name)) if name else {}
 
 
@@ -202,7 +290,8 @@ def wishes(options: Mapping[str, Any], env_file: Mapping[str, str], files: Mappi
         background=options.get("background"),
         merge=bool(options.get("merge")),
         tty=bool(options.get("tty")),
-        requeue=bool(options.get("requeue")),
+        detach=bool(options.get("detach")),
+        requeue=bool(options.get("requeue", current().requeue)),
         strict=bool(options.get("strict", current().strict)),
     )
 

@@ -27,12 +27,14 @@ class Secrets:
 
     Attributes:
         used: what was read, to be masked; a secret of several lines also line by line.
+        names: under which names it was asked for.
     """
 
     def __init__(self, env_file: Mapping[str, str] | None = None, environ: Mapping[str, str] | None = None) -> None:
         self._env_file = env_file or {}
         self._environ = os.environ if environ is None else environ
         self.used: set[str] = set()
+        self.names: set[str] = set()
 
     def get(self, name: str) -> str:
         """Return a secret's value.
@@ -43,6 +45,7 @@ class Secrets:
             SecretNotFound: it is in none of them.
             KestraMagicError: it is in the environment, but not as base64.
         """
+        self.names.add(name)
         kept, problem = _from_keyring(name)
         found = kept if kept is not None else self._env_file.get(name)
         if found is None:

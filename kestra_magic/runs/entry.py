@@ -1,0 +1,111 @@
+"""One run's entry in the journal: opened before its first process, closed after everything else."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from kestra_magic.runs.again import kept
+from kestra_magic.runs.journal import Record
+from kestra_magic.runs.owner import started_ticks
+from kestra_magic.runs.prepared import write_prepared
+
+if TYPE_CHECKING:
+    from kestra_magic.process.events import Started
+    from kestra_magic.runs.context import Context
+    from kestra_magic.runs.journal import Journal, Notice
+    from kestra_magic.runs.progress import State
+    from kestra_magic.tasks.place import Prepared
+
+__all__ = ["Entry"]
+
+
+class Entry:
+    """Tells the journal of one run. What the journal cannot do is a notice of the run, which goes on.
+
+    Attributes:
+        of: the row as it was found, of a run that another kernel began.
+        mine: whether this kernel answers for it: exactly one collects what it leaves and says how it ended.
+    """
+
+    def __init__(self, context: Context, journal: Journal | None, of: Record | None = None) -> None:
+        self.of = of
+        self.mine = of is None
+        self._context = context
+        self._journal = journal
+        self._attempts: dict[str, tuple[str, str]] = {}
+        self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        """Write it down, unless it is there already because another kernel did."""
+        context, journal = self._context, self._journal
+        if journal is None or (self.of is not None and not context.again):
+            return
+        record = Record(
+            id=context.id,
+            name=context.name,
+            folder=str(context.folder.path),
+            request=self._request(),
+            requeue=context.wishes.requeue,
+            detached=context.wishes.detach,
+            attempt=self.of.attempt + 1 if self.of else 1,
+            created=self.of.created if self.of else context.started.timestamp(),
+        )
+        self._told(journal.starting(record, mask=context.masked_values()))
+
+    def launching(self, prepared: Prepared) -> None:
+        """A process is about to exist."""
+        job = prepared.job
+        write_prepared(prepared, self._context.masked)
+        if self._journal is None:
+            return
+        with self._lock:
+            self._attempts[f"{job.task_run}-{job.attempt}"] = (f"{job.marker:x}", "" if job.here else job.root)
+            marks, roots = zip(*self._attempts.values(), strict=True)
+        self._told(
+            self._journal.launching(
+                self._context.id,
+                marker=" ".join(marks),
+                work="\n".join(filter(None, roots)),
+                secrets=self._context.secrets.names,
+                request=self._request(),
+                mask=self._context.masked_values(),
+            )
+        )
+
+    def started(self, event: Started) -> None:
+        if self._journal is not None and self.mine:
+            ticks = started_ticks(event.pid) or None
+            self._told(self._journal.started(self._context.id, pid=event.pid, started_ticks=ticks))
+
+    def over(self, prepared: Prepared) -> None:
+        """All processes of that attempt are gone, and its directory with them."""
+        with self._lock:
+            self._attempts.pop(f"{prepared.job.task_run}-{prepared.job.attempt}", None)
+
+    def claim(self) -> bool:
+        """Whether this kernel answers for the run; the first that asks does, once who began it is dead."""
+        self.mine = self.mine or self._journal is None or self._journal.claim(self._context.id)
+        return self.mine
+
+    def end(self, state: State, error: str) -> None:
+        """The last word, unless the next kernel is to begin it again: then it stays open."""
+        if self._journal is None or not self.mine or (self._context.wishes.requeue and self._died_with_kernel()):
+            return
+        code = next((result.exit_code for result in reversed(self._context.live.values())), None)
+        mask = self._context.masked_values()
+        self._journal.ended(self._context.id, state.value, exit_code=code, error=error, mask=mask)
+
+    def _died_with_kernel(self) -> bool:
+        return any(result.exit and result.exit.reason == "kernel" for result in self._context.live.values())
+
+    def _request(self) -> dict[str, Any]:
+        context = self._context
+        if context.request is None:
+            return {}
+        outputs = context.before if context.wishes.requeue else {}
+        return kept(context.request, outputs, flow=not context.cell)
+
+    def _told(self, notice: Notice | None) -> None:
+        if notice is not None:
+            self._context.notices.append(notice.sentence)

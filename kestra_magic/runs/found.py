@@ -1,0 +1,182 @@
+"""A run that another kernel began: joined while it lives or once it has ended, or read back from its record."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kestra_magic.errors import KestraMagicError
+from kestra_magic.process.events import Exited, Requeued, Started
+from kestra_magic.process.logs import LogFile
+from kestra_magic.runs.life import Life
+from kestra_magic.runs.markers import Metric
+from kestra_magic.runs.prepared import read_prepared
+from kestra_magic.runs.progress import Declared, Settled, State
+from kestra_magic.runs.result import Entry, TaskResult
+from kestra_magic.workspace.directory import OWN
+from kestra_magic.workspace.outputs import OutputFile, OutputFiles
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kestra_magic.model.tasks import ScriptTask
+    from kestra_magic.runners.job import Running
+    from kestra_magic.runs.context import Context
+
+__all__ = ["Found", "Joined", "attempts", "read_back", "status"]
+
+LOOK_SECONDS = 0.1
+
+
+def attempts(folder: Path) -> list[Path]:
+    """Return the log folders of a run's attempts, in their order."""
+    own = folder / OWN
+    found = [path for path in own.iterdir() if path.is_dir()] if own.is_dir() else []
+    return sorted(found, key=lambda path: (path.stat().st_mtime, path.name))
+
+
+def status(log_dir: Path) -> dict[str, Any]:
+    """Return what the guardian wrote: who runs, and with ``exited`` how it ended; nothing before it started."""
+    try:
+        return dict(json.loads((log_dir / "status").read_text("utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+class Joined(Life):
+    """One task run that another kernel began: told from its beginning, collected by exactly one kernel."""
+
+    def __init__(self, task: ScriptTask, context: Context, log_dir: Path) -> None:
+        task_run, _, number = log_dir.name.rpartition("-")
+        super().__init__(task, context, task_run=task_run, attempts=int(number) - 1)
+        self.log_dir = log_dir
+
+    def _wanted(self) -> bool:
+        return True
+
+    def _delay(self, _state: State, _elapsed: float) -> float | None:
+        """When it was begun, by whom it would be tried again: that kernel is gone."""
+        return None
+
+    def _prepare(self) -> None:
+        self.result.prepared = read_prepared(self.log_dir)
+        self.result.log_file = LogFile(self.log_dir)
+
+    def _begun(self) -> Running:
+        assert self.result.prepared is not None
+        return self.context.runner.attach(self.result.prepared.job)
+
+    def _collect(self, running: Running) -> None:
+        if self.context.entry.claim():
+            return super()._collect(running)
+        journal, record = self.context.journal, self.context.of
+        assert journal is not None
+        assert record is not None
+        while (row := journal.get(record.id)) and row.ended is None and not self.context.entry.claim():
+            time.sleep(LOOK_SECONDS)  # who began it still lives, and is just collecting
+        if self.context.entry.mine:
+            return super()._collect(running)
+        told: dict[str, Any] = next(iter(_record(self.context).get("tasks", [])), {})
+        self.result.files = _files(self.context, told.get("files", {}))
+        self.result.misses = tuple(told.get("misses", ()))
+        return None
+
+
+class Found:
+    """What made a run go on that ended long ago."""
+
+    def run(self) -> State:
+        raise KestraMagicError("it has ended")
+
+    def stop(self, **_: Any) -> None:
+        """Nothing is left of it."""
+
+
+def read_back(context: Context) -> None:
+    """Fill *context* with what the run's record says, as if it had just ended.
+
+    What its kernel could not write any more is taken from the logs and the journal's row.
+    """
+    row, record = context.of, _record(context)
+    assert row is not None
+    context.inputs = record.get("inputs") or {}
+    for told in record.get("tasks", []):
+        _task(context, told)
+    if not context.live:
+        for log_dir in attempts(context.folder.path)[-1:]:
+            _logged(context, log_dir)
+    context.outputs = record.get("outputs") or context.outputs
+    state = State(record.get("state") or (row.state if row.ended else State.FAILED))
+    error = record.get("error") or row.error
+    context.emit(Settled(state=state, error=error, outputs=context.outputs, at=record.get("ended") or row.ended or 0.0))
+    context.broadcast.close()
+
+
+def _record(context: Context) -> dict[str, Any]:
+    try:
+        return dict(json.loads((context.folder.path / OWN / "run.json").read_text("utf-8")))
+    except (OSError, ValueError):  # its kernel died first, or the disk was full
+        return {}
+
+
+def _task(context: Context, told: Mapping[str, Any]) -> None:
+    result = TaskResult(told["taskRun"], told["id"])
+    context.live[result.id] = result
+    result.vars = told["vars"]
+    result.files = _files(context, told["files"])
+    result.misses = tuple(told["misses"])
+    result.measured = [Metric(**{**m, "tags": tuple(map(tuple, m["tags"]))}) for m in told["measured"]]
+    result.entries = [Entry(**entry) for entry in told["entries"]]
+    result.error, result.hint = told["error"], told["hint"]
+    result.exit = Exited(**told["exit"]) if told["exit"] else None
+    result.outputs = told["outputs"]
+    context.emit(Declared(task_run=result.id, task_id=result.task_id, value=told["value"], type=told["type"]))
+    for attempt in told["attempts"]:
+        stamp = {"task_run": result.id, "attempt": attempt["number"]}
+        if attempt["started"] is not None:
+            context.emit(Started(pid=0, at=attempt["started"], **stamp))
+        last = attempt is told["attempts"][-1] and result.exit is not None
+        context.emit(result.exit if last and result.exit else Requeued(at=attempt["ended"] or 0.0, **stamp))
+        _prepared(result, context.folder.path / OWN / f"{result.id}-{attempt['number']}")
+    context.emit(Settled(task_run=result.id, state=State(told["state"] or "FAILED"), error=result.error))
+
+
+def _logged(context: Context, log_dir: Path) -> None:
+    """Of a run without a record: its log, and how its guardian says that it ended."""
+    task_run, _, number = log_dir.name.rpartition("-")
+    result = TaskResult(task_run, context.name)
+    context.live[task_run] = result
+    stamp: dict[str, Any] = {"task_run": task_run, "attempt": int(number)}
+    context.emit(Declared(task_run=task_run, task_id=context.name))
+    told = status(log_dir)
+    if "started" in told:
+        context.emit(Started(pid=told["pid"], at=told["started"], **stamp))
+    if "exited" in told:
+        figures = {name: told[name] for name in _FIGURES if name in told}
+        result.exit = Exited(at=told["exited"], **figures, **stamp)
+        context.emit(result.exit)
+    _prepared(result, log_dir)
+
+
+_FIGURES = (
+    "code", "reason", "error", "ended", "strays", "stdout_lines", "stderr_lines", "log_bytes", "lost_bytes",
+    "cpu_seconds", "rss_bytes", "read_bytes", "write_bytes",
+)  # fmt: skip
+
+
+def _prepared(result: TaskResult, log_dir: Path) -> None:
+    result.log_file = LogFile(log_dir)
+    with suppress(KestraMagicError):  # it never came so far
+        result.prepared = read_prepared(log_dir)
+
+
+def _files(context: Context, told: Mapping[str, Any]) -> OutputFiles:
+    """Paths are kept relative to the run's folder: it may have been moved with the notebook."""
+    base = context.folder.path
+    return OutputFiles(
+        {name: OutputFile(name, Path(os.path.join(base, file["path"])), file["uri"]) for name, file in told.items()}
+    )

@@ -1,0 +1,68 @@
+"""What ran, written beside its log: whoever finds the run later knows what to collect and how to explain it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kestra_magic.errors import KestraMagicError
+from kestra_magic.runners.job import Job
+from kestra_magic.tasks.place import Prepared
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kestra_magic.tasks.place import Origin
+
+__all__ = ["read_prepared", "write_prepared"]
+
+NAME = "job.json"
+PLAIN = ("name", "task_run", "attempt", "argv", "root", "here", "outputs", "output_dir", "timeout", "grace", "detach")
+
+
+def write_prepared(prepared: Prepared, masked: Callable[[str], str]) -> None:
+    """Write it into the attempt's log folder (0600). The environment is not in it; secrets are painted over.
+
+    Raises:
+        KestraMagicError: the disk does not take it.
+    """
+    job = prepared.job
+    data = {
+        **{name: getattr(job, name) for name in PLAIN},
+        "rendered": prepared.rendered,
+        "script": prepared.script,
+        "lines": prepared.lines,
+    }
+    path = Path(job.log_dir) / NAME
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(masked(json.dumps(data)))
+    except OSError as error:
+        raise KestraMagicError(f"`{path}` cannot be written: {error.strerror}") from None
+
+
+def read_prepared(log_dir: Path) -> Prepared:
+    """Return what ran with its log in *log_dir*.
+
+    Raises:
+        KestraMagicError: nothing did, as far as is known there.
+    """
+    try:
+        data: dict[str, Any] = json.loads((log_dir / NAME).read_text("utf-8"))
+        job = Job(
+            **{name: data[name] for name in PLAIN if name not in ("argv", "outputs")},
+            argv=tuple(data["argv"]),
+            outputs=tuple(data["outputs"]),
+            log_dir=str(log_dir),
+        )
+        lines = tuple(_origin(line) for line in data["lines"])
+        return Prepared(job=job, rendered=data["rendered"], script=data["script"], lines=lines)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise KestraMagicError(f"what ran in `{log_dir}` is not known any more: {error}") from None
+
+
+def _origin(line: Any) -> Origin | None:
+    return (tuple(line[0]), line[1]) if line else None

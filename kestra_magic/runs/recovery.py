@@ -1,0 +1,113 @@
+"""What a dead kernel left: ended, taken over or begun again, and told in one line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kestra_magic.errors import KestraMagicError
+from kestra_magic.process.sweep import Identity, end_left
+from kestra_magic.runs.attach import begin_again, join
+from kestra_magic.runs.found import attempts, status
+from kestra_magic.runs.owner import Owner
+from kestra_magic.runs.record import write_lost
+from kestra_magic.settings import current
+from kestra_magic.workspace.removal import remove_tree
+
+if TYPE_CHECKING:
+    from kestra_magic.runs.journal import Record
+    from kestra_magic.runs.run import Run
+    from kestra_magic.runs.session import Session
+
+__all__ = ["Recovery", "recover"]
+
+LOST = "its kernel ended before it did"
+
+
+@dataclass(slots=True)
+class Recovery:
+    """What was found, and what became of it.
+
+    Attributes:
+        said: a clause for each run.
+        finished: runs that had ended unseen, with what they left; *again*: those that begin again, not yet started.
+    """
+
+    said: list[str] = field(default_factory=list)
+    finished: list[Run] = field(default_factory=list)
+    again: list[Run] = field(default_factory=list)
+
+    @property
+    def sentence(self) -> str:
+        """All of it in one line; nothing if nothing was found."""
+        return f"left by a kernel that ended: {'; '.join(self.said)}" if self.said else ""
+
+
+def recover(session: Session) -> Recovery:
+    """Deal with every run whose kernel is dead; of several kernels that do, one gets each of them.
+
+    Runs to be begun again are in the session, but not started: whoever shows them does that.
+    """
+    found, journal = Recovery(), session.journal
+    for record in journal.claim_orphans():
+        found.said.append(f"`{record.name}` {_dealt(session, record, found)}")
+    strays = journal.strays()
+    for run in strays:
+        journal.forget(run)
+    if strays:
+        found.said.append(f"{_counted(len(strays), 'run')} of which the journal knows nothing any more")
+    found.said += [notice.sentence for notice in journal.notices()]
+    return found
+
+
+def _dealt(session: Session, record: Record, found: Recovery) -> str:
+    ended = _end(record)
+    too = f", and {_counted(ended, 'process', 'processes')} of it ended now" if ended else ""
+    if _finished(record):
+        run = join(session, record).start().wait()
+        found.finished.append(session.take(run))
+        return f"had finished ({run.state.value}){too}"
+    for work in filter(None, record.work.split("\n")):
+        remove_tree(Path(work))
+    why = ""
+    if record.requeue:
+        try:
+            return _again(session, record, found) + too
+        except KestraMagicError as error:
+            why = f" and does not begin again: {error}"
+    session.journal.ended(record.id, "FAILED", error=LOST)
+    write_lost(Path(record.folder), record.name, record.id, LOST)
+    return f"did not finish (FAILED){too}{why}"
+
+
+def _again(session: Session, record: Record, found: Recovery) -> str:
+    most = current().requeue_attempts
+    if record.attempt >= most:
+        raise KestraMagicError(f"it was tried {_counted(record.attempt, 'time')}")
+    found.again.append(begin_again(session, record))
+    return f"begins again from the beginning (attempt {record.attempt + 1} of {most})"
+
+
+def _end(record: Record) -> int:
+    """End what still lives of it, recognised by identity and by marks: a number may be another's by now."""
+    owner = record.owner
+    here = Owner.me()
+    if (owner.host, owner.boot) != (here.host, here.boot):
+        return 0
+    marks = [int(mark, 16) for mark in record.marker.split()]
+    pid = record.pid if record.pid and owner.space == here.space and len(marks) == 1 else 0
+    roots = [Identity(owner.boot, pid or 0, record.started_ticks or 0 if pid else 0) for _ in marks]
+    return sum(end_left(root, mark) for root, mark in zip(roots, marks, strict=True))
+
+
+def _finished(record: Record) -> bool:
+    """Whether its only task ended by itself, while nobody saw it."""
+    if record.request.get("flow"):
+        return False
+    told = next((status(path) for path in reversed(attempts(Path(record.folder)))), {})
+    return "exited" in told and told.get("reason") in ("", "timeout")
+
+
+def _counted(count: int, one: str, many: str = "") -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"
