@@ -71,13 +71,13 @@ MAGICS = (("cell", "kestra_process"), ("cell", "kestra_flow"), ("line", "kestra"
 def load(shell: InteractiveShell) -> None:
     """Register the magics and Tab completion, and start the warden: nothing heavy is imported."""
     from kestra_magic.magics import completion
-    from kestra_magic.process import supervise
+    from kestra_magic.process import helpers
 
     magics = KestraMagics(shell)
     shell.register_magics(magics)
     shell.configurables.append(magics)
     completion.install(shell)
-    supervise.warm()
+    helpers.warm()
 
 
 def unload(shell: InteractiveShell) -> None:

@@ -9,12 +9,12 @@ import socket
 import sys
 import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.process.child import ANSWER, Child
+from kestra_magic.process.helpers import helpers, warm
 from kestra_magic.process.hidden import hidden_forms
 from kestra_magic.process.listening import Listening
 from kestra_magic.process.recorder import STATUS
@@ -76,15 +76,8 @@ class Command:
     detach: bool = False
 
 
-_helpers = system.Helpers()
 _listening: Listening | None = None
 _beginning = threading.Lock()
-
-
-def warm() -> None:
-    """Begin to prepare for the first run, in the background; once is enough."""
-    with suppress(OSError):  # whoever starts a run is told
-        _helpers.warm()
 
 
 def start(command: Command) -> Child:
@@ -101,7 +94,7 @@ def start(command: Command) -> Child:
     )
     try:
         request = pack(_request(command, mark))
-        child.connection = _helpers.guardian(detached=command.detach)
+        child.connection = helpers.guardian(detached=command.detach)
         child.connection.settimeout(ANSWER)
         child.connection.sendall(request)
         child.connection.setblocking(False)
@@ -154,7 +147,7 @@ def shutdown() -> None:
             child.ended.wait(max(0.0, until - time.monotonic()))
         for child in list(_listening.children):
             child.close()
-    _helpers.close()
+    helpers.close()
 
 
 def _listener() -> Listening:
@@ -191,7 +184,7 @@ def _forked() -> None:
     if _listening is not None:
         _listening.close()
         _listening = None
-    _helpers.forget()
+    helpers.forget()
 
 
 atexit.register(shutdown)

@@ -36,7 +36,7 @@ def last(child: supervise.Child) -> str:
 
 
 def who(child: supervise.Child) -> dict[str, int]:
-    warden = supervise._helpers.pid
+    warden = supervise.helpers.pid
     return {
         "pid": child.pid,
         "guardian": child.guardian_pid,

@@ -63,7 +63,7 @@ def test_fault_15_runs_go_on_without_the_warden_and_the_next_one_makes_a_new_one
     kill(who, "warden")
     assert wait_until(lambda: not sweep.lives(warden))
     after = a_kernel.do("d = begin(['/bin/echo', 'hi']); said = last(d)")
-    other = a_kernel.do("said = supervise._helpers.pid")
+    other = a_kernel.do("said = supervise.helpers.pid")
 
     assert "code=0" in after
     assert other != who["warden"]
@@ -134,7 +134,7 @@ def test_fault_21_no_more_files_in_the_kernel(a_kernel: Kernel) -> None:
 
 
 def test_fault_22_a_warden_that_cannot_be_started_is_told(monkeypatch: pytest.MonkeyPatch, start: Start) -> None:
-    monkeypatch.setattr(supervise, "_helpers", Helpers())
+    monkeypatch.setattr(supervise, "helpers", Helpers())
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
 
     said = end(list(start(("/bin/true",)).events()))
@@ -144,7 +144,7 @@ def test_fault_22_a_warden_that_cannot_be_started_is_told(monkeypatch: pytest.Mo
 
 
 def test_fault_22_a_warden_that_ends_at_once_is_told(monkeypatch: pytest.MonkeyPatch, start: Start) -> None:
-    monkeypatch.setattr(supervise, "_helpers", Helpers())
+    monkeypatch.setattr(supervise, "helpers", Helpers())
     monkeypatch.setattr(sys, "executable", "/bin/true")
 
     said = end(list(start(("/bin/true",)).events()))

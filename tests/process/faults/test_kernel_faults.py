@@ -93,7 +93,7 @@ def test_fault_07_a_forked_worker_holds_what_it_inherited(a_kernel: Kernel, toke
 def test_a_forked_worker_closes_what_is_its_parents(a_kernel: Kernel, token: str) -> None:
     a_kernel.begin(stubborn("plain", token))
 
-    a_kernel.do("said = os.fork() or os._exit(len(supervise._helpers._ready))")
+    a_kernel.do("said = os.fork() or os._exit(len(supervise.helpers._ready))")
 
     assert len(bearing(token)) == 1
 
