@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kestra_magic.errors import KestraMagicError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from kestra_magic.magics.options import Option
 
 __all__ = ["UsageError", "parse", "parser", "words"]
@@ -72,9 +71,10 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(message)
 
 
-def parser(magic: str, options: Iterable[Option], name_help: str) -> Parser:
+@cache
+def parser(magic: str, options: tuple[Option, ...]) -> Parser:
     made = Parser(prog=magic, allow_abbrev=False, add_help=False, usage=f"{magic} [NAME] [options]")
-    made.add_argument("name", nargs="?", metavar="NAME", help=name_help)
+    made.add_argument("name", nargs="?", metavar="NAME")
     for option in options:
         if not option.metavar:
             made.add_argument(*option.flags, action="store_true", help=option.help)
@@ -92,7 +92,7 @@ def parse(magic: str, options: tuple[Option, ...], line: str) -> tuple[str | Non
         UsageError: an unknown option, or one without its value.
     """
     known = [flag for option in options for flag in option.flags]
-    found, rest = parser(magic, options, "").parse_known_args(_joined(words(line), options))
+    found, rest = parser(magic, options).parse_known_args(_joined(words(line), options))
     if rest:
         word = rest[0].partition("=")[0]
         near = did_you_mean(word, known) if word.startswith("-") else ""

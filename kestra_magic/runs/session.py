@@ -116,7 +116,8 @@ class Session:
 
     def outputs(self) -> dict[str, Any]:
         """``{{ outputs.NAME.… }}``: what the notebook's earlier runs gave, the latest of each name."""
-        return {run.name: run.outputs for run in self.runs if run.ended}
+        latest = {run.name: run for run in self.runs if run.ended}
+        return {name: run.outputs for name, run in latest.items()}
 
     def live(self, name: str) -> Run | None:
         return next((run for run in reversed(self.runs) if run.name == name and not run.ended), None)
