@@ -123,9 +123,12 @@ class Child:
             case {"lost": reason}:
                 self.lose(reason)
 
-    def _started(self, message: dict[str, Any], at: float) -> None:
+    def _meet(self, message: dict[str, Any]) -> None:
         self.pid, self.start_time = message["pid"], message["start"]
         self.guardian_pid, self.guardian_start = message["guardian"], message["guardian_start"]
+
+    def _started(self, message: dict[str, Any], at: float) -> None:
+        self._meet(message)
         with suppress(OSError):  # its folder is gone already: then there is nothing to be read
             self._tail.open()
         self._tell(Started(pid=self.pid, at=at, **self._stamp))
@@ -149,16 +152,15 @@ class Child:
         if self.ended.is_set():
             return
         if status and not self.pid:
-            self._started(status, status["started"])
+            self.take({key: value for key, value in status.items() if key not in ("exited", "notice")})
         if "exited" in status:
-            self._exited(status, status["exited"])
+            self.take(status)
         else:
             self.lose("who watched over it is gone: its machine was started anew, or someone ended it")
 
     def refuse(self, code: int, sentence: str) -> None:
         """It could not be started."""
-        self._tell(Exited(code=code, error=sentence, at=time.time(), **self._stamp))
-        self._end()
+        self.take({"exited": time.time(), "code": code, "error": sentence})
 
     def _tell(self, *events: Event) -> None:
         self._events.extend(events)

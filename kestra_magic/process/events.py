@@ -42,7 +42,10 @@ class Queued(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started(Fact):
+    """The command runs; *where* is the worker that runs it, empty on this machine."""
+
     pid: int
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

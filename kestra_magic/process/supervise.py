@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.process.child import ANSWER, Child
@@ -26,11 +26,12 @@ else:
     from kestra_magic.process import posix as system
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 __all__ = ["Child", "Command", "attach", "hidden_forms", "shutdown", "start", "warm"]
 
+One = TypeVar("One", bound=Child)
 LAST_WORDS = 2.0
 """Seconds that shutdown waits for all trees to be gone; they go also when nobody waits."""
 
@@ -80,10 +81,10 @@ _listening: Listening | None = None
 _beginning = threading.Lock()
 
 
-def start(command: Command) -> Child:
+def start(command: Command, kind: Callable[..., One] = Child) -> One:  # type: ignore[assignment]
     """Start *command*. What keeps it from starting is told as its exit, with the code that a shell would give."""
     mark = command.marker or int.from_bytes(os.urandom(6), "little") | 1 << 47
-    child = Child(
+    child = kind(
         folder=command.log_dir,
         grace=command.grace,
         budget=command.show_bytes,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kestra_magic.process.events import Event, Reason
     from kestra_magic.runners.job import Job, Placed
 
-__all__ = ["LocalRunner", "LocalRunning", "environment"]
+__all__ = ["LocalRunner", "LocalRunning", "command", "declared", "environment", "furnish"]
 
 # Nothing may wait for an answer that cannot come, and nothing may hold back its lines.
 # What the parent's environment says wins.
@@ -45,14 +45,9 @@ class LocalRunner:
         return self.work / run
 
     def start(self, job: Job) -> LocalRunning:
-        os.makedirs(job.log_dir, mode=0o700, exist_ok=True)
-        directory = WorkDirectory(Path(job.root)) if job.here else _made(Path(job.root))
-        for folder in job.folders:
-            directory.resolve(folder).mkdir(parents=True, exist_ok=True)
-        place(directory, [_file(p) for p in job.inputs if not p.in_logs])
-        place(WorkDirectory(Path(job.log_dir)), [_file(p) for p in job.inputs if p.in_logs])
+        furnish(job)
         before = snapshot(Path(job.root)) if job.here and not job.outputs else None
-        return LocalRunning(job, supervise.start(_command(job)), before)
+        return LocalRunning(job, supervise.start(command(job)), before)
 
     def attach(self, job: Job) -> LocalRunning:
         return LocalRunning(job, supervise.attach(Path(job.log_dir), show_bytes=2 * current().head_bytes))
@@ -73,13 +68,29 @@ class LocalRunning:
         self._child.stop(grace=grace, reason=reason)
 
     def collect(self) -> Found:
-        """Source: Kestra's ``CommandsWrapper.getOutputFiles``: globs win over the output directory."""
-        root = Path(self.job.root)
-        if self._before is not None:
-            return Found(changed(root, self._before))
-        found, misses = collect(root, self.job.outputs)
-        whole = collect(root / self.job.output_dir, ["**"])[0] if self.job.output_dir else {}
-        return Found({**whole, **found}, tuple(miss.sentence for miss in misses))
+        return declared(self.job) if self._before is None else Found(changed(Path(self.job.root), self._before))
+
+
+def furnish(job: Job) -> None:
+    """Make the job's folders and place its files.
+
+    Raises:
+        KestraMagicError: a name leads out of the directory, an original is gone, or the disk does not take it.
+    """
+    os.makedirs(job.log_dir, mode=0o700, exist_ok=True)
+    directory = WorkDirectory(Path(job.root)) if job.here else _made(Path(job.root))
+    for folder in job.folders:
+        directory.resolve(folder).mkdir(parents=True, exist_ok=True)
+    place(directory, [_file(p) for p in job.inputs if not p.in_logs])
+    place(WorkDirectory(Path(job.log_dir)), [_file(p) for p in job.inputs if p.in_logs])
+
+
+def declared(job: Job) -> Found:
+    """Return the files that the job declares. Source: ``CommandsWrapper.getOutputFiles``: globs win over the folder."""
+    root = Path(job.root)
+    found, misses = collect(root, job.outputs)
+    whole = collect(root / job.output_dir, ["**"])[0] if job.output_dir else {}
+    return Found({**whole, **found}, tuple(miss.sentence for miss in misses))
 
 
 def _made(path: Path) -> WorkDirectory:
@@ -90,7 +101,8 @@ def _file(placed: Placed) -> PlacedFile:
     return PlacedFile(placed.name, placed.content, Path(placed.source) if placed.source else None)
 
 
-def _command(job: Job) -> supervise.Command:
+def command(job: Job) -> supervise.Command:
+    """Return what the process room starts."""
     return supervise.Command(
         argv=job.argv,
         env=environment(job.env),

@@ -1,0 +1,250 @@
+"""One attempt on a worker: the same process room as at home, its log and its files told to the client.
+
+It begins by asking: the scheduler knows no more than a key, the job comes from the client itself. So nothing large and
+nothing secret lies in a scheduler, and what was begun once is never begun again behind the client's back.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import pickle
+import queue
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kestra_magic import __version__
+from kestra_magic.errors import KestraMagicError
+from kestra_magic.process import supervise
+from kestra_magic.process.child import Child
+from kestra_magic.runners.dask.parcels import Parcels
+from kestra_magic.runners.dask.remains import claim, forget, log_folder, private
+from kestra_magic.runners.dask.remote import EVENT, WINDOW
+from kestra_magic.runners.job import Job
+from kestra_magic.runners.local import command, declared, furnish
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from kestra_magic.runners.dask.room import Room
+    from kestra_magic.runners.job import Found
+
+__all__ = ["Attempt"]
+
+
+class Unwanted(Exception):
+    """Nobody waits for this attempt any more."""
+
+
+class Stopped(Exception):
+    """Its client stopped it before it had started."""
+
+
+class Relay(Child):
+    """Hands on what the guardian says, instead of reading it."""
+
+    said: queue.SimpleQueue[dict[str, Any]]
+
+    def __init__(self, **what: Any) -> None:
+        super().__init__(**what)
+        self.said = queue.SimpleQueue()
+
+    def take(self, message: dict[str, Any]) -> None:
+        if "heard" in message:
+            self.answer_by = math.inf
+            return
+        if "started" in message and "exited" not in message:
+            self._meet(message)
+        if not self.ended.is_set():
+            self.said.put(message)
+        if "exited" in message or "lost" in message:
+            self._end()
+
+    def lose(self, reason: str) -> None:
+        self.take({"lost": reason})
+
+
+class Attempt:
+    """One attempt.
+
+    Attributes:
+        ended: set when nothing of it lives any more on this worker.
+    """
+
+    def __init__(self, room: Room, key: str, topic: str) -> None:
+        self.ended = threading.Event()
+        self._room = room
+        self._key = key
+        self._topic = topic
+        self._news = threading.Condition()
+        self._unwanted = self._fetched = False
+        self._answer: tuple[bytes | None] | None = None
+        self._stop: dict[str, Any] | None = None
+        self._relay: Relay | None = None
+        self._on_the_way = 0
+        self._found: Mapping[str, Path] = {}
+
+    # What the room says
+
+    def answer(self, job: bytes | None) -> None:
+        """This is the job; None: it is not wanted, or done elsewhere."""
+        with self._news:
+            self._answer = self._answer or (job,)
+            self._news.notify_all()
+
+    def stop(self, grace: float | None, reason: str) -> None:
+        with self._news:
+            self._stop = {"grace": grace, "reason": reason}
+            self._news.notify_all()
+            relay = self._relay
+        if relay is not None:
+            relay.stop(**self._stop)
+
+    def ack(self, size: int) -> None:
+        """The client has written down so many bytes of the log."""
+        with self._news:
+            self._on_the_way -= size
+            self._news.notify_all()
+
+    def done(self) -> None:
+        """The client has fetched all files."""
+        with self._news:
+            self._fetched = True
+            self._news.notify_all()
+
+    def wake(self) -> None:
+        with self._news:
+            self._news.notify_all()
+
+    def read(self, name: str, offset: int, size: int) -> bytes:
+        """Return a part of a file that the job declared."""
+        with open(self._found[name], "rb") as file:
+            return os.pread(file.fileno(), size, offset)
+
+    def give_up(self) -> None:
+        """Nobody wants it: its tree ends now."""
+        with self._news:
+            self._unwanted = True
+            self._news.notify_all()
+            relay = self._relay
+        if relay is not None:
+            relay.stop(grace=0, reason="kernel")
+
+    # Its life, in a thread of the worker
+
+    def run(self) -> None:
+        self._room.attempts[self._key] = self
+        try:
+            self._say({"begin": self._room.describe(), "version": __version__})
+            self._wait(lambda: self._answer)
+            assert self._answer is not None
+            if self._answer[0] is not None:
+                self._execute(pickle.loads(self._answer[0]))  # noqa: S301 - from whom may run anything here anyway
+        except Unwanted:
+            pass
+        finally:
+            self._room.cache.release(self._key)
+            del self._room.attempts[self._key]
+            self.ended.set()
+            self._room.wake()
+
+    def _execute(self, given: dict[str, Any]) -> None:
+        job = Job(**{**given["job"], "log_dir": str(log_folder(given["job"]["root"]))})
+        try:
+            self._run(job, given["addresses"], given["log_cap"])
+        except KestraMagicError as error:
+            self._say({"refused": str(error)})
+        except Stopped:
+            assert self._stop is not None
+            self._say({"exited": time.time(), "code": 143, "reason": self._stop["reason"]})
+        finally:
+            forget(Path(job.root))
+
+    def _run(self, job: Job, addresses: Mapping[str, str], log_cap: int) -> None:
+        private(Path(job.root).parent)
+        self._supply(list(addresses.values()))
+        sources = {name: str(self._room.cache.path(address)) for name, address in addresses.items()}
+        job = replace(job, inputs=tuple(replace(p, source=sources.get(p.name, "")) for p in job.inputs))
+        claim(Path(job.root))
+        furnish(job)
+        what = command(replace(job, env={**_own_python(), **job.env}))
+        relay = supervise.start(replace(what, log_cap=log_cap), Relay)
+        with self._news:
+            self._relay = relay
+            stop, unwanted = self._stop, self._unwanted
+        if unwanted or stop:
+            relay.stop(**(stop or {"grace": 0, "reason": "kernel"}))
+        try:
+            self._hand_on(relay, job)
+        finally:
+            relay.ended.wait()
+
+    def _supply(self, addresses: list[str]) -> None:
+        """See to it that all large input files are here."""
+
+        def here() -> bool:
+            if self._stop:
+                raise Stopped
+            if missing := self._room.cache.claim(addresses, self._key):
+                self._say({"need": missing, "worker": str(self._room.worker.address)})
+            return self._room.cache.holds(addresses)
+
+        self._wait(here)
+
+    def _hand_on(self, relay: Relay, job: Job) -> None:
+        parcels = Parcels(Path(job.log_dir))
+        while True:
+            message = relay.said.get()
+            if "notice" in message:
+                self._send(parcels)
+            if "exited" in message or "lost" in message:
+                break
+            self._say(message)
+            if "notice" in message:
+                relay.say({"more": 1})
+        if not self._unwanted:
+            self._deliver(message, declared(job))
+
+    def _send(self, parcels: Parcels) -> None:
+        for parcel in parcels.new():
+            size = len(parcel.get("data", b""))
+            self._wait(lambda: self._on_the_way < WINDOW)
+            with self._news:
+                self._on_the_way += size
+            self._say(parcel)
+
+    def _deliver(self, end: dict[str, Any], found: Found) -> None:
+        """Tell the end, with what was left; large files stay until the client has fetched them."""
+        self._found = found.files
+        facts = {name: os.stat(path) for name, path in found.files.items()}
+        files = [(name, fact.st_size, fact.st_mode & 0o777) for name, fact in facts.items()]
+        small = sum(size for _, size, _ in files) <= EVENT and len(files) <= 100
+        contents = [path.read_bytes() for path in found.files.values()] if small else None
+        self._say({**end, "files": files, "contents": contents, "misses": found.misses})
+        if not small:
+            self._wait(lambda: self._fetched)
+
+    def _say(self, message: Mapping[str, Any]) -> None:
+        self._room.worker.log_event(self._topic, {"key": self._key, **message})
+
+    def _wait(self, true: Callable[[], object]) -> None:
+        """Wait until something is *true*.
+
+        Raises:
+            Unwanted: nobody waits for it any more.
+        """
+        with self._news:
+            while not true():
+                if self._unwanted or not self._room.wanted(self._key):
+                    raise Unwanted
+                self._news.wait(5.0)
+
+
+def _own_python() -> dict[str, str]:
+    """A worker's Python is the one that its scripts mean."""
+    own, path = os.path.dirname(sys.executable), os.environ.get("PATH", "")
+    return {} if own in path.split(os.pathsep) else {"PATH": os.pathsep.join(filter(None, (own, path)))}

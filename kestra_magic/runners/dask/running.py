@@ -1,0 +1,381 @@
+"""A job that runs on a worker, as its client sees it: the same events, the same log, the same files as at home."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import pickle
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kestra_magic.errors import KestraMagicError
+from kestra_magic.process.child import Child
+from kestra_magic.process.events import Lost, Queued, Requeued, Started
+from kestra_magic.runners.dask.cache import address_of
+from kestra_magic.runners.dask.cluster import UNREACHED
+from kestra_magic.runners.dask.parcels import Copy
+from kestra_magic.runners.dask.remote import CHUNK, INLINE, WINDOW, Remote
+from kestra_magic.runners.job import Found, Job, Placed
+from kestra_magic.settings import current
+from kestra_magic.workspace.directory import WorkDirectory
+from kestra_magic.workspace.transfer import TransferError, make_private, new_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from distributed import Future
+
+    from kestra_magic.process.events import Event, Reason
+    from kestra_magic.runners.dask.cluster import Cluster
+
+__all__ = ["DaskRunning"]
+
+AT_ONCE = 2
+"""Chunks of a file that travel side by side."""
+SALVAGE_SECONDS = 5.0
+"""How long the machine of a dead worker may take to offer another one, which still has the end of the log."""
+_SALVAGE = Remote("kestra_magic.runners.dask.remains", "salvage")
+
+
+class Gone(Exception):
+    """A worker does not answer any more."""
+
+
+class Mirror(Child):
+    """Reads a log that is written elsewhere, as it reads one that is written here."""
+
+    where = ""
+
+    def _tell(self, *events: Event) -> None:
+        super()._tell(*(replace(e, where=self.where) if isinstance(e, Started) else e for e in events))
+
+    def queue(self, reason: str) -> None:
+        self._tell(Queued(reason=reason, at=time.time(), **self._stamp))
+
+
+class DaskRunning:
+    """A job on a worker.
+
+    Attributes:
+        worker: its name, and *address* its address; empty as long as none has taken it.
+    """
+
+    def __init__(self, cluster: Cluster, job: Job, choices: Sequence[Sequence[str]], reason: str) -> None:
+        self.worker = self.address = ""
+        self._cluster = cluster
+        self._job = job
+        self._lock = threading.RLock()
+        self._copy = Copy(Path(job.log_dir))
+        self._mirror = _mirror(job)
+        self._mirror.queue(reason)
+        self._failure = ""
+        self._again = self._finishing = False
+        self._key = ""
+        self._unacked = 0
+        self._sources: dict[str, Path | bytes] = {}
+        self._found = Found({})
+        self._parcel = self._packed()
+        self._futures: dict[str, Future] = {}
+        with self._lock:
+            self._submit(choices)
+
+    def _submit(self, choices: Sequence[Sequence[str]]) -> None:
+        name = f"{self._job.name}-{self._job.task_run}-{self._job.attempt}"
+        for number, groups in enumerate(choices):
+            key = f"{name}-{number}" if number else name
+            self._cluster.live[key] = self
+            self._futures[key] = self._cluster.submit(key, groups)
+            self._futures[key].add_done_callback(partial(self._cluster.over, key))
+
+    # Running
+
+    def events(self) -> Iterator[Event]:
+        """Yield what happens, to the end.
+
+        Raises:
+            KestraMagicError: it could not run there.
+        """
+        for event in self._mirror.events():
+            if isinstance(event, Lost) and self._failure:
+                raise KestraMagicError(self._failure)
+            yield event
+            if isinstance(event, Lost) and self._again:
+                yield Requeued(task_run=event.task_run, attempt=event.attempt, at=event.at, reason=event.reason)
+
+    def stop(self, *, grace: float | None = None, reason: Reason = "stop") -> None:
+        with self._lock:
+            if self._mirror.ended.is_set():
+                return
+            if not self.address:
+                self._end({"exited": time.time(), "code": 143, "reason": reason})
+                return
+        self._cluster.post(self.address, "stop", self._forget, key=self._key, grace=grace, reason=reason)
+
+    def collect(self) -> Found:
+        return self._found
+
+    # What the cluster says, in its loop
+
+    def begin(self, key: str, worker: dict[str, str]) -> bytes | None:
+        """A worker has a thread for it: return the job, unless it is not wanted, or another was faster."""
+        with self._lock:
+            if self._mirror.ended.is_set() or self.address:
+                return None
+            self._key, self.address, self.worker = key, worker["worker"], worker["name"]
+            self._mirror.where = self.worker
+            for other in self._futures.keys() - {key}:
+                self._cluster.live.pop(other, None)
+                self._futures.pop(other).release()
+            return self._parcel
+
+    async def supply(self, worker: str, addresses: list[str]) -> None:
+        """Send large input files to a worker that has not got them."""
+        try:
+            for address in addresses:
+                await self._send(worker, address)
+        except UNREACHED:
+            pass  # it is gone: the scheduler will say so
+        except KestraMagicError as error:
+            self.refuse(str(error))
+
+    async def _send(self, worker: str, address: str) -> None:
+        source = self._sources[address]
+        size = len(source) if isinstance(source, bytes) else await asyncio.to_thread(os.path.getsize, source)
+        count = max(1, -(-size // CHUNK))
+        left = iter(range(count))
+
+        async def some() -> None:
+            for index in left:
+                data = await asyncio.to_thread(_chunk, source, index)
+                await self._cluster.tell(worker, "put", address=address, index=index, data=data, count=count)
+
+        await asyncio.gather(*(some() for _ in range(AT_ONCE)))
+
+    # What the worker says, in the listening thread
+
+    def hear(self, message: dict[str, Any]) -> None:
+        match message:
+            case {"file": _} | {"drop": _}:
+                self._copy.take(message)
+                self._acknowledge(len(message.get("data", b"")))
+            case {"refused": sentence}:
+                self.refuse(sentence)
+            case {"gone": reason}:
+                if not self._finishing:
+                    threading.Thread(target=self._lose, args=(reason,), daemon=True).start()
+            case {"exited": _} | {"lost": _} if message.get("contents") is None and message.get("files"):
+                self._finishing = True
+                threading.Thread(target=self._finish, args=(message,), daemon=True).start()
+            case {"exited": _} | {"lost": _}:
+                self._finish(message)
+            case _:
+                self._mirror.take(message)
+
+    def _acknowledge(self, size: int) -> None:
+        self._unacked += size
+        if self._unacked >= WINDOW // 4:
+            self._cluster.post(self.address, "ack", key=self._key, size=self._unacked)
+            self._unacked = 0
+
+    def _finish(self, message: dict[str, Any]) -> None:
+        """The tree has ended: fetch what it left, and only then tell."""
+        try:
+            self._found = self._fetched(message)
+        except Gone as error:
+            self._finishing = False
+            self._lose(f"worker `{self.worker}` was gone before its files were here ({error})")
+            return
+        except KestraMagicError as error:
+            self.refuse(str(error))
+            return
+        if message.get("contents") is None:
+            self._cluster.post(self.address, "done", key=self._key)
+        self._end(message)
+
+    def _fetched(self, message: dict[str, Any]) -> Found:
+        files: dict[str, Path] = {}
+        folder = WorkDirectory(Path(self._job.log_dir) / "files")
+        contents = message.get("contents")
+        for number, (name, size, mode) in enumerate(message.get("files", ())):
+            pieces = self._pieces(name, size) if contents is None else [contents[number]]
+            files[name] = _written(folder.resolve(name), mode, pieces)
+        return Found(files, tuple(message.get("misses", ())))
+
+    def _pieces(self, name: str, size: int) -> Iterator[bytes]:
+        def piece(offset: int) -> bytes:
+            wanted = min(CHUNK, size - offset)
+            try:
+                data = self._cluster.ask(self.address, "read", key=self._key, name=name, offset=offset, size=wanted)
+            except UNREACHED as error:
+                raise Gone(str(error)) from None
+            if data is None or len(data) < wanted:
+                raise Gone(f"`{name}` ended early")
+            return bytes(data)
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            ahead = [pool.submit(piece, offset) for offset in range(0, min(size, AT_ONCE * CHUNK), CHUNK)]
+            for offset in range(AT_ONCE * CHUNK, size + AT_ONCE * CHUNK, CHUNK):
+                if not ahead:
+                    return
+                yield ahead.pop(0).result()
+                if offset < size:
+                    ahead.append(pool.submit(piece, offset))
+
+    # Its end
+
+    def refuse(self, sentence: str) -> None:
+        """It cannot run there: `events` says so."""
+        with self._lock:
+            if not self._mirror.ended.is_set():
+                self._failure = sentence
+                self._end({"lost": sentence})
+
+    def _lose(self, reason: str) -> None:
+        """Whoever ran it is gone: tell what can still be had of its log, and that it is to begin again."""
+        with self._lock:
+            if self._mirror.ended.is_set() or self._again:
+                return
+            self._again = True
+        for message in self._salvaged():
+            self._copy.take(message) if "data" in message or "drop" in message else self._mirror.take(_counts(message))
+        self._end({"lost": reason})
+
+    def _salvaged(self) -> list[dict[str, Any]]:
+        """Ask another worker of that machine, which has the end of the log on its disk."""
+        until = time.monotonic() + SALVAGE_SECONDS
+        while self.address and self._cluster.client.status == "running" and time.monotonic() < until:
+            host = _host(self.address)
+            near = [w for w in self._cluster.workers() if _host(w) == host and w != self.address]
+            if near:
+                try:
+                    said = self._cluster.client.run(_SALVAGE, self._job.root, self._copy.sizes(), workers=near[:1])
+                except (*UNREACHED, ImportError, KeyError):
+                    return []
+                return list(said.get(near[0], []))
+            time.sleep(0.1)
+        return []
+
+    def _forget(self) -> None:
+        for future in self._futures.values():
+            future.release()
+
+    def _end(self, message: dict[str, Any]) -> None:
+        with self._lock:
+            if self._mirror.ended.is_set():
+                return
+            if self._copy.error and "exited" in message:
+                message = {**message, "error": "; ".join(filter(None, (message.get("error"), self._copy.error)))}
+            for key in self._futures:
+                self._cluster.live.pop(key, None)
+            if "lost" in message:
+                self._mirror.lose(message["lost"])
+            else:
+                self._mirror.take(message)
+        self._forget()
+
+    # What it needs
+
+    def _packed(self) -> bytes:
+        """Return the job as it travels: large files by their content's address."""
+        inputs: list[Placed] = []
+        addresses: dict[str, str] = {}
+        left = INLINE
+        for placed in self._job.inputs:
+            size = _size(placed)
+            if size <= left:
+                left -= size
+                inputs.append(Placed(name=placed.name, content=_content(placed)))
+            else:
+                source = placed.content if placed.content is not None else Path(placed.source)
+                addresses[placed.name] = address = _address(source)
+                self._sources[address] = source
+                inputs.append(Placed(name=placed.name))
+        job = replace(self._job, inputs=tuple(inputs))
+        named = {field.name: getattr(job, field.name) for field in fields(Job)}
+        return pickle.dumps({"job": named, "addresses": addresses, "log_cap": current().log_cap_bytes})
+
+
+def _mirror(job: Job) -> Mirror:
+    return Mirror(
+        folder=Path(job.log_dir),
+        grace=job.grace,
+        budget=2 * current().head_bytes,
+        detached=False,
+        marker=0,
+        task_run=job.task_run,
+        attempt=job.attempt,
+    )
+
+
+def _counts(status: dict[str, Any]) -> dict[str, Any]:
+    """A guardian's last words are no exit: its worker was gone before, and so is what it would have made of it."""
+    return {key: value for key, value in status.items() if key != "exited"}
+
+
+def _written(target: Path, mode: int, pieces: Iterable[bytes]) -> Path:
+    """Write a file that has its name only when it is whole."""
+    try:
+        make_private(target.parent)
+        with new_file(target, mode) as file:
+            file.writelines(pieces)
+    except OSError as error:
+        raise TransferError(target, error) from None
+    return target
+
+
+def _host(address: str) -> str:
+    return address.rpartition(":")[0].partition("://")[2]
+
+
+def _size(placed: Placed) -> int:
+    if placed.content is not None or not placed.source:
+        return len(placed.content or b"")
+    try:
+        return os.path.getsize(placed.source)
+    except OSError as error:
+        raise TransferError(Path(placed.source), error) from None
+
+
+def _content(placed: Placed) -> bytes:
+    if placed.content is not None or not placed.source:
+        return placed.content or b""
+    return _chunk(Path(placed.source), 0)
+
+
+def _chunk(source: Path | bytes, index: int) -> bytes:
+    if isinstance(source, bytes):
+        return source[index * CHUNK : (index + 1) * CHUNK]
+    try:
+        with open(source, "rb") as file:
+            return os.pread(file.fileno(), CHUNK, index * CHUNK)
+    except OSError as error:
+        raise TransferError(source, error) from None
+
+
+_known: dict[tuple[Any, ...], str] = {}
+
+
+def _address(source: Path | bytes) -> str:
+    """Return the address of a file's content; one that has not changed since is not read again."""
+    if isinstance(source, bytes):
+        return _digest(source, len(source))
+    try:
+        facts = os.stat(source)
+    except OSError as error:
+        raise TransferError(source, error) from None
+    known = (os.fspath(source), facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    if known not in _known:
+        _known[known] = _digest(source, facts.st_size)
+    return _known[known]
+
+
+def _digest(source: Path | bytes, size: int) -> str:
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        chunks = range(max(1, -(-size // CHUNK)))
+        return address_of(pool.map(lambda index: hashlib.sha256(_chunk(source, index)).digest(), chunks))
