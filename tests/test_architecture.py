@@ -21,7 +21,7 @@ OWNERS = {
     "psutil": {"process"},
     "pydantic": {"model", "runners/kestra.py"},
     "jinja2": {"expressions", "show"},
-    "distributed": {"runners/dask.py"},
+    "distributed": {"runners/dask"},
 }
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-__all__ = ["Child", "Command", "attach", "hidden_forms", "shutdown", "start", "warm"]
+__all__ = ["Child", "Command", "attach", "hidden_forms", "shutdown", "start", "start_as"]
 
 One = TypeVar("One", bound=Child)
 LAST_WORDS = 2.0
@@ -81,8 +81,13 @@ _listening: Listening | None = None
 _beginning = threading.Lock()
 
 
-def start(command: Command, kind: Callable[..., One] = Child) -> One:  # type: ignore[assignment]
+def start(command: Command) -> Child:
     """Start *command*. What keeps it from starting is told as its exit, with the code that a shell would give."""
+    return start_as(Child, command)
+
+
+def start_as(kind: Callable[..., One], command: Command) -> One:
+    """Start *command* as a *kind* of `Child`."""
     mark = command.marker or int.from_bytes(os.urandom(6), "little") | 1 << 47
     child = kind(
         folder=command.log_dir,

@@ -65,7 +65,6 @@ class Job:
     tty: bool = False
     detach: bool = False
     marker: int = 0
-    worker_group: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from kestra_magic.errors import KestraMagicError
 from kestra_magic.expressions.scope import Scope
 from kestra_magic.runs.broadcast import Broadcast
 from kestra_magic.runs.entry import Entry
+from kestra_magic.runs.groups import WORKER_PYTHON
 from kestra_magic.runs.host import SessionHost
 from kestra_magic.runs.masking import forms, painted
 from kestra_magic.runs.progress import Progress, State
@@ -26,6 +27,7 @@ from kestra_magic.workspace.storage import slug, task_uri
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from kestra_magic.model.flow import Flow
     from kestra_magic.model.retry import Retry
     from kestra_magic.model.source import Source
     from kestra_magic.model.tasks import ScriptTask
@@ -106,6 +108,7 @@ class Context:
     labels: dict[str, Any] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
     retry: Retry | None = None
+    flow: Flow | None = None
     id: str = field(default_factory=new_id)
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     states: dict[str, Any] = field(default_factory=dict)
@@ -139,10 +142,11 @@ class Context:
 
     # Before a task
 
-    def place(self, task: ScriptTask, task_run: str, attempt: int) -> Place:
+    def place(self, task: ScriptTask, task_run: str, attempt: int, runner: Runner | None = None) -> Place:
         started = datetime.now(UTC)
         roots = self.roots(task, task_run, attempt, started)
-        root = self.beside if self.wishes.here else self.runner.root(f"{task_run}-{attempt}")
+        root = self.beside if self.wishes.here else (runner or self.runner).root(f"{task_run}-{attempt}")
+        elsewhere = runner not in (None, self.runner) and not self.options.get("python")
         return Place(
             name=task.id,
             task_run=task_run,
@@ -154,7 +158,7 @@ class Context:
             where=lambda path, line: self.where((*self.task_paths.get(task.id, ()), *path), line),
             host=self.host,
             storage=self.storage,
-            python=self.python,
+            python=WORKER_PYTHON if elsewhere else self.python,
             cell=self.cell,
             raw=self.wishes.raw,
             here=self.wishes.here,

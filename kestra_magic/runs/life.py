@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kestra_magic.errors import KestraMagicError
-from kestra_magic.process.events import Exited, Output, Started, Usage
+from kestra_magic.process.events import Exited, Output, Requeued, Started, Usage
 from kestra_magic.process.logs import LogFile
+from kestra_magic.runners.workers import NoWorker
 from kestra_magic.runs.explain import mapped_error
+from kestra_magic.runs.groups import runner_for
 from kestra_magic.runs.listen import Listener
 from kestra_magic.runs.progress import Declared, Logged, Settled, State
 from kestra_magic.runs.result import TaskResult
 from kestra_magic.runs.retry import next_delay
+from kestra_magic.settings import current
 from kestra_magic.tasks.scripts import prepare
 
 if TYPE_CHECKING:
@@ -42,7 +45,10 @@ class Life:
         self.result = TaskResult(self.id, task.id)
         context.live[self.id] = self.result
         self.attempts = attempts
+        self._runner = context.runner
         self._running: Running | None = None
+        self._lost = 0
+        self._again = False
         self._stop: tuple[float | None, Reason] | None = None
         self._woken = threading.Event()
         self._lock = threading.Lock()
@@ -87,6 +93,8 @@ class Life:
         while True:
             self.attempts += 1
             state = self._attempt()
+            if self._again and self._lost <= current().requeue_attempts and not self._stop:
+                continue
             delay = self._delay(state, time.time() - first)
             if delay is None:
                 return self._final(state)
@@ -100,7 +108,7 @@ class Life:
         retry = self.context.retry_of(self.task)
         if retry is None or state is not State.FAILED or self._stop:
             return None
-        return next_delay(retry, attempts=self.attempts, elapsed=elapsed)
+        return next_delay(retry, attempts=self.attempts - self._lost, elapsed=elapsed)
 
     def _final(self, state: State) -> State:
         """Source: the end of Kestra's ``Worker.run``, in its order."""
@@ -118,6 +126,7 @@ class Life:
     def _attempt(self) -> State:
         self.result.error = self.result.hint = ""
         self.result.failure = None
+        self._again = False
         try:
             self._prepare()
             with self._lock:
@@ -134,10 +143,12 @@ class Life:
     def _begun(self) -> Running:
         assert self.result.prepared is not None
         self.context.entry.launching(self.result.prepared)
-        return self.context.runner.start(self.result.prepared.job)
+        return self._runner.start(self.result.prepared.job)
 
     def _prepare(self) -> None:
-        place = self.context.place(self.task, self.id, self.attempts)
+        asking = self.context.place(self.task, self.id, self.attempts)
+        self._runner = runner_for(self.task, self.context, asking.render)
+        place = self.context.place(self.task, self.id, self.attempts, self._runner)
         self.result.prepared = prepare(self.task, place)
         self.result.log_file = LogFile(Path(place.log_dir))
         for sentence in self.context.told():
@@ -150,15 +161,26 @@ class Life:
             self.context.emit(self._shown(event))
             if isinstance(event, Output):
                 listener.hear(event)
-            elif isinstance(event, Started):
+            elif isinstance(event, Started) and not event.where:
                 self.context.entry.started(event)
             elif isinstance(event, Usage):
                 self.result.processes = max(self.result.processes, event.processes)
             elif isinstance(event, Exited):
                 ended = event
+            elif isinstance(event, Requeued):
+                self._requeue(event.reason)
         self.result.exit = ended
         self._collect(running)
         return self._judged(ended)
+
+    def _requeue(self, reason: str) -> None:
+        """Its worker is gone: the attempt has failed, and the run begins again, on another."""
+        self._again = True
+        self._lost += 1
+        more = self._lost <= current().requeue_attempts
+        follows = "it is queued again, from its beginning" if more else "that was the last try (`requeue_attempts`)"
+        self._log("WARN", f"attempt {self.attempts} is lost: {reason}; {follows}")
+        self.result.error = reason
 
     def _shown(self, event: Event) -> Event:
         """Below the task's ``logLevel`` nothing is shown: stdout speaks at INFO, stderr at ERROR."""
@@ -177,7 +199,7 @@ class Life:
     def _judged(self, end: Exited | None) -> State:
         result = self.result
         if end is None:
-            result.error = "whoever ran the process is gone, and with it the knowledge of how it ended"
+            result.error = result.error or "whoever ran the process is gone, and with it the knowledge of how it ended"
             return State.FAILED
         if end.reason and end.reason != "timeout":
             result.error = f"killed ({end.reason})"
@@ -198,7 +220,7 @@ class Life:
         self.result.error = self.context.masked(str(error))
         seen = self.result.error == str(error)
         self.result.failure = error if seen else KestraMagicError(self.result.error)
-        return State.FAILED
+        return State.CANCELLED if isinstance(error, NoWorker) and error.cancelled else State.FAILED
 
     def _log(self, level: str, message: str) -> None:
         self.context.emit(Logged(task_run=self.id, attempt=self.attempts, level=level, message=message, at=time.time()))

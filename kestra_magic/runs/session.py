@@ -254,6 +254,7 @@ class Session:
             variables=dict(flow.variables),
             labels=dict(flow.labels),
             retry=flow.retry,
+            flow=flow,
             task_paths={task["id"]: path for path, task in written_tasks(loaded.document.value, ()) if "id" in task},
             notices=list(loaded.notices),
             **self.found_again(request, of, flow=True),

@@ -39,7 +39,9 @@ class TestCluster:
         said = self.folder / "scheduler.json"
         said.unlink(missing_ok=True)
         port = ("--port", str(self._port))
-        self._start("scheduler", "scheduler", "--host", "127.0.0.1", *port, "--scheduler-file", str(said), "--no-dashboard")
+        self._start(
+            "scheduler", "scheduler", "--host", "127.0.0.1", *port, "--scheduler-file", str(said), "--no-dashboard"
+        )
         assert wait_until(lambda: said.exists() and said.read_text().endswith("}"), 60), self.log("scheduler")
         self._port = int(json.loads(said.read_text())["address"].rpartition(":")[2])
 
@@ -53,7 +55,13 @@ class TestCluster:
         env = {**os.environ, **CONFIG, "HOME": str(home), "TMPDIR": str(home)}
         with open(self.folder / f"{name}.log", "ab") as log:
             self.processes[name] = subprocess.Popen(
-                [*DASK, *words], cwd=home, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                [*DASK, *words],
+                cwd=home,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def log(self, name: str) -> str:

@@ -172,7 +172,7 @@ class Attempt:
         claim(Path(job.root))
         furnish(job)
         what = command(replace(job, env={**_own_python(), **job.env}))
-        relay = supervise.start(replace(what, log_cap=log_cap), Relay)
+        relay = supervise.start_as(Relay, replace(what, log_cap=log_cap))
         with self._news:
             self._relay = relay
             stop, unwanted = self._stop, self._unwanted

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import queue
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from distributed import Client
-from distributed.comm import CommClosedError
+import distributed
+from distributed.comm.core import CommClosedError
 
 from kestra_magic.errors import KestraMagicError, did_you_mean
 from kestra_magic.runners.dask.remote import OP, Remote, unlike
@@ -17,9 +18,10 @@ from kestra_magic.runners.dask.remote import OP, Remote, unlike
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
 
-    from distributed import Future, Security
+    from distributed import Security
 
     from kestra_magic.runners.dask.running import DaskRunning
+    from kestra_magic.runners.workers import Workers
 
 __all__ = ["UNREACHED", "Cluster", "connect"]
 
@@ -28,6 +30,8 @@ PATIENCE = 10.0
 FIRST_WORD = 3.0
 """Seconds after which a worker that does not answer is spoken to through its scheduler."""
 UNREACHED = (OSError, TimeoutError, CommClosedError)
+connecting: Any = distributed.Client
+"""Dask's client has no types to speak of."""
 _ATTEMPT = Remote("kestra_magic.runners.dask.room", "attempt")
 
 
@@ -52,9 +56,9 @@ class Cluster:
         self.client = self._connected()
         threading.Thread(target=self._listen, name="kestra-magic-dask", daemon=True).start()
 
-    def _connected(self) -> Client:
+    def _connected(self) -> Any:
         try:
-            client = Client(self.address, timeout=PATIENCE, set_as_default=False, security=self._security)
+            client = connecting(self.address, timeout=PATIENCE, set_as_default=False, security=self._security)
         except (*UNREACHED, ValueError, RuntimeError) as error:
             raise KestraMagicError(
                 f"no Dask scheduler answers at `{self.address}`: {_why(error)}; start one with `dask scheduler`"
@@ -92,7 +96,7 @@ class Cluster:
                 found.setdefault(group, []).append(str(worker["name"]))
         return found
 
-    def submit(self, key: str, groups: Iterable[str]) -> Future:
+    def submit(self, key: str, groups: Iterable[str]) -> Any:
         """Ask for a thread of a worker that offers all *groups*: it takes one of each, as many as it says it has."""
         return self.client.submit(_ATTEMPT, self.topic, key=key, pure=False, resources=dict.fromkeys(groups, 1))
 
@@ -136,7 +140,7 @@ class Cluster:
                 if running.address == message["worker"]:
                     self._said.put({"key": key, "gone": f"worker `{running.worker}` is gone"})
 
-    def over(self, key: str, future: Future) -> None:
+    def over(self, key: str, future: Any) -> None:
         """Its task has ended, of which the attempt itself should have told."""
         self._said.put({"key": key, **_ending(future, self.address)})
 
@@ -184,13 +188,11 @@ class Cluster:
 
     # What is amiss
 
-    def absent(self, wanted: Iterable[str], offered: Mapping[str, object]) -> str:
-        """Say that nobody offers what is *wanted*."""
-        groups = list(wanted)
-        named = " and ".join(f"`{group}`" for group in groups)
-        near = next((near for group in groups if (near := did_you_mean(group, offered))), "")
+    def absent(self, wanted: Workers, offered: Mapping[str, object]) -> str:
+        """Say that nobody offers what is *wanted*; a group that is offered, but not together with the others, is."""
+        near = next((near for tag in wanted.tags if tag not in offered and (near := did_you_mean(tag, offered))), "")
         known = ", ".join(f"`{group}`" for group in sorted(offered)) or "no group"
-        return f"no worker at `{self.address}` offers {named}; it offers {known}{near}"
+        return f"no worker at `{self.address}` offers {wanted}: it offers {known}{near}"
 
 
 REMEDY = "install there what is here: `pip install 'kestra-magic[dask]'`"
@@ -200,7 +202,7 @@ async def _call(rpc: Any, do: str, what: Mapping[str, Any]) -> Any:
     return await getattr(rpc, OP)(do=do, **what)
 
 
-def _close(client: Client) -> None:
+def _close(client: Any) -> None:
     with suppress(Exception):  # it is lost: what matters is that its threads end
         client.close(timeout=2)
 
@@ -209,7 +211,7 @@ def _why(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _ending(future: Future, address: str) -> dict[str, Any]:
+def _ending(future: Any, address: str) -> dict[str, Any]:
     """Return what a task's end means for whoever has not heard of the attempt's own end."""
     if future.status == "error":
         error = future.exception()
@@ -225,6 +227,12 @@ def _ending(future: Future, address: str) -> dict[str, Any]:
 
 _clusters: dict[str, Cluster] = {}
 _connecting = threading.Lock()
+
+
+@atexit.register
+def _close_all() -> None:
+    for cluster in _clusters.values():
+        cluster.close()
 
 
 def connect(address: str, security: Security | None = None) -> Cluster:

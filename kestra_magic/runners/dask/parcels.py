@@ -57,15 +57,14 @@ class Copy:
         self.error = ""
         self._folder = folder
         for name in (LOG, INDEX, FRAMES):
-            self._open(name, 0).close()
+            self._write(name, 0, b"")
 
     def take(self, parcel: dict[str, Any]) -> None:
         try:
             if name := parcel.get("drop"):
                 (self._folder / name).unlink(missing_ok=True)
             else:
-                with self._open(parcel["file"], parcel["at"]) as file:
-                    file.write(parcel["data"])
+                self._write(parcel["file"], parcel["at"], parcel["data"])
         except OSError as error:
             self.error = self.error or f"the log is incomplete: {error.strerror or error}"
 
@@ -73,8 +72,8 @@ class Copy:
         names = [FRAMES, *(f"{kind}{_end(first)}" for first in segments(self._folder) for kind in (LOG, INDEX))]
         return {name: (self._folder / name).stat().st_size for name in names if (self._folder / name).exists()}
 
-    def _open(self, name: str, at: int) -> Any:
+    def _write(self, name: str, at: int, data: bytes) -> None:
         flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-        file = open(os.open(self._folder / os.path.basename(name), flags, 0o600), "wb")
-        file.seek(at)
-        return file
+        with open(os.open(self._folder / os.path.basename(name), flags, 0o600), "wb") as file:
+            file.seek(at)
+            file.write(data)

@@ -6,7 +6,7 @@ import asyncio
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from distributed import Worker, WorkerPlugin, get_worker
 
@@ -36,13 +36,17 @@ def room_of(worker: Worker) -> Room:
     """Return the worker's room; made when first asked for, so that no cluster has to be prepared."""
     with _making:
         if Room.name not in worker.plugins:
-            made = asyncio.run_coroutine_threadsafe(worker.plugin_add(Room(), Room.name), worker.loop.asyncio_loop)
+            made = asyncio.run_coroutine_threadsafe(worker.plugin_add(Room(), Room.name), _loop(worker))
             made.result()
-        room: Room = worker.plugins[Room.name]
-        return room
+        return cast("Room", worker.plugins[Room.name])
 
 
-class Room(WorkerPlugin):  # type: ignore[misc]
+def _loop(worker: Worker) -> asyncio.AbstractEventLoop:
+    loop: Any = worker.loop
+    return cast("asyncio.AbstractEventLoop", loop.asyncio_loop)
+
+
+class Room(WorkerPlugin):
     """One worker's attempts, by their keys."""
 
     name = "kestra-magic"
@@ -55,14 +59,14 @@ class Room(WorkerPlugin):  # type: ignore[misc]
         self.cache = Cache(Path(worker.local_directory) / "kestra-magic")
         worker.handlers[OP] = self.hear
 
-    async def teardown(self, worker: Worker) -> None:
+    async def teardown(self, worker: Worker) -> None:  # noqa: ARG002
         """The worker ends: so do its trees; the clients see that it is gone and run them elsewhere."""
         ending = list(self.attempts.values())
         for one in ending:
             one.give_up()
         await asyncio.to_thread(lambda: [one.ended.wait(LAST_WORDS) for one in ending])
 
-    def transition(self, key: object, start: str, finish: str, **_: Any) -> None:
+    def transition(self, key: object, start: str, finish: str, **_: Any) -> None:  # noqa: ARG002
         """A task was forgotten while it ran: nobody wants it, or nobody is left to want it."""
         if finish == "released" and (one := self.attempts.get(str(key))):
             one.give_up()

@@ -1,41 +1,22 @@
-"""On other machines: which workers a task is for, and the runner that gives it to them."""
+"""On other machines: jobs go to the workers of a Dask cluster."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.runners.dask.running import DaskRunning
+from kestra_magic.runners.workers import NoWorker
 from kestra_magic.settings import current
 
 if TYPE_CHECKING:
     from kestra_magic.runners.dask.cluster import Cluster
     from kestra_magic.runners.job import Job
+    from kestra_magic.runners.workers import Workers
 
-__all__ = ["DaskRunner", "NoWorker", "Workers"]
-
-
-class NoWorker(KestraMagicError):
-    """No worker offers what the task asks for, and it does not want to wait for one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Workers:
-    """Which workers: those that offer all of the *tags*, or any of them; and what happens when there is none.
-
-    Kestra 1.x writes ``workerGroup: {key, fallback}``, 2.0 ``workerSelector: {tags, match, fallback}``.
-    """
-
-    tags: tuple[str, ...]
-    match: Literal["ALL", "ANY"] = "ALL"
-    fallback: Literal["FAIL", "WAIT", "CANCEL", "IGNORE"] = "WAIT"
-
-    def choices(self) -> list[tuple[str, ...]]:
-        """Return what may be asked for: each a set of groups that one worker has to offer."""
-        return [(tag,) for tag in self.tags] if self.match == "ANY" else [self.tags]
+__all__ = ["DaskRunner"]
 
 
 class DaskRunner:
@@ -63,16 +44,24 @@ class DaskRunner:
         os.makedirs(job.log_dir, mode=0o700, exist_ok=True)
         return DaskRunning(self.cluster, job, self.workers.choices(), self._absent())
 
+    def attach(self, job: Job) -> DaskRunning:
+        """There is none to attach to.
+
+        Raises:
+            KestraMagicError: what ran on a worker ended with the kernel that asked for it.
+        """
+        raise KestraMagicError(f"`{job.name}` ran on a worker, and ended with the kernel that had asked for it")
+
     def _absent(self) -> str:
         """Return why it will have to wait, or nothing."""
         offered = self.cluster.groups()
-        wanted = [tag for tag in self.workers.tags if tag not in offered]
-        if not wanted or (self.workers.match == "ANY" and len(wanted) < len(self.workers.tags)):
+        if self.workers.offered(set(offered)):
             return ""
-        said = self.cluster.absent(wanted, offered)
+        said = self.cluster.absent(self.workers, offered)
         if self.workers.fallback == "WAIT":
             return said
-        raise NoWorker(f"{said}; with `fallback: WAIT` it would wait for one")
+        cancelled = self.workers.fallback == "CANCEL"
+        raise NoWorker(f"{said}; with `fallback: WAIT` it would wait for one", cancelled=cancelled)
 
 
 def _portable(job: Job) -> None:

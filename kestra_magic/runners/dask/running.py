@@ -29,8 +29,6 @@ from kestra_magic.workspace.transfer import TransferError, make_private, new_fil
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from distributed import Future
-
     from kestra_magic.process.events import Event, Reason
     from kestra_magic.runners.dask.cluster import Cluster
 
@@ -81,7 +79,7 @@ class DaskRunning:
         self._sources: dict[str, Path | bytes] = {}
         self._found = Found({})
         self._parcel = self._packed()
-        self._futures: dict[str, Future] = {}
+        self._futures: dict[str, Any] = {}
         with self._lock:
             self._submit(choices)
 
