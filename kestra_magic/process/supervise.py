@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-__all__ = ["Child", "Command", "attach", "hidden_forms", "shutdown", "start", "start_as"]
+__all__ = ["Child", "Command", "attach", "hidden_forms", "shutdown", "start", "start_as", "warm"]
 
 One = TypeVar("One", bound=Child)
 LAST_WORDS = 2.0
