@@ -22,11 +22,15 @@ JOINED = "run.whole.log"
 
 
 class LogLine(NamedTuple):
-    """One line without its end. *stream* is empty for a line that states a gap; *at* is seconds since the epoch."""
+    """One line without its end. *stream* is empty for a line that states a gap; *at* is seconds since the epoch.
+
+    What ended in a carriage return was drawn *over* by the next one: an earlier state of a progress bar.
+    """
 
     text: str
     stream: str
     at: float
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class LogFile:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._counts: list[int] = []
+        self._counts: list[int] = [0]
         self._counted: tuple[int, ...] = ()
 
     @property
@@ -92,13 +96,13 @@ class LogFile:
         self._index(parts)
         block = max(0, bisect_left(self._counts, first) - 1)
         found: list[LogLine] = []
-        number = self._counts[block] if self._counts else 0
+        number = self._counts[block]
         whose = _Whose(parts)
         for at, line in _whole_lines(parts, block * BLOCK):
             if count is not None and len(found) >= count:
                 break
             if number >= first:
-                found.append(LogLine(line.decode("utf-8", "replace"), *whose(at)))
+                found.append(_line(line, *whose(at)))
             number += 1
         return found
 
@@ -125,7 +129,8 @@ class LogFile:
             re.error: it is not one.
         """
         wanted = re.compile(pattern.encode())
-        hits = (number for number, (_, line) in enumerate(_whole_lines(self._parts(), 0)) if wanted.search(line))
+        lines = enumerate(_whole_lines(self._parts(), 0))
+        hits = (number for number, (_, line) in lines if wanted.search(line.rstrip(b"\r\n")))
         return [number for number, _ in zip(hits, range(limit), strict=False)]
 
     def _parts(self) -> list[_Part]:
@@ -220,7 +225,7 @@ def _stretch(parts: list[_Part], at: int, size: int) -> Iterator[bytes]:
 
 
 def _whole_lines(parts: list[_Part], at: int) -> Iterator[tuple[int, bytes]]:
-    """Yield place and bytes of each line from *at* on, without its end."""
+    """Yield place and bytes of each line from *at* on."""
     held, place, size = b"", at, _size(parts)
     while at < size:
         data = b"".join(_stretch(parts, at, BLOCK))
@@ -229,10 +234,14 @@ def _whole_lines(parts: list[_Part], at: int) -> Iterator[tuple[int, bytes]]:
         at += len(data)
         *whole, held = _lines_of(held + data, keep_last=at < size)
         for line in whole:
-            yield place, line.rstrip(b"\r\n")
+            yield place, line
             place += len(line)
     if held:
-        yield place, held.rstrip(b"\r\n")
+        yield place, held
+
+
+def _line(raw: bytes, stream: str, at: float) -> LogLine:
+    return LogLine(raw.rstrip(b"\r\n").decode("utf-8", "replace"), stream, at, raw.endswith(b"\r"))
 
 
 def _lines_of(data: bytes, *, keep_last: bool = False) -> list[bytes]:

@@ -135,10 +135,12 @@ class Answers:
             status = entry.stat()
         except OSError:
             return name, 0, ""
-        placed = self._source.inputs.get(name)
-        if placed is not None:
-            return name, status.st_size, "input" if placed == f"{status.st_size}-{status.st_mtime_ns}" else "changed"
-        return name, status.st_size, "output" if self._source.declared(name) else "undeclared"
+        return name, status.st_size, self._mark(name, status.st_mtime)
+
+    def _mark(self, name: str, written: float) -> str:
+        if name in self._source.inputs:
+            return "changed" if written > (self._source.started or written) else "input"
+        return "output" if self._source.declared(name) else "undeclared"
 
     def _below(self, folder: str) -> Iterator[Entry]:
         for row in self._entries(folder):

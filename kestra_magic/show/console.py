@@ -14,6 +14,7 @@ from kestra_magic.runs.progress import State
 from kestra_magic.show.answers import Answers
 from kestra_magic.show.logview import LogView
 from kestra_magic.show.progressbars import Bar, bar_of
+from kestra_magic.show.tasks import tasks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -83,6 +84,7 @@ class Console:
             "started": progress.started,
             "ended_at": progress.ended if progress.state.ended else None,
             "exit": attempt.exit.code if attempt.exit else None,
+            "tasks": tasks_of(progress) if self._source.flow else [],
             "attempt": attempt.number,
             "attempts": len(progress.task.attempts),
             "waiting": attempt.waiting,
@@ -150,18 +152,22 @@ class Console:
             **self._state,
             "ended": over,
             "name": source.name,
+            "flow": source.flow,
             "variable": source.variable,
             "now": time.time(),
             "foreground": self._foreground,
             "lines": lines,
             "levels": self._log.levels,
             "stderr": self._log.stderr,
+            "drawn_over": self._log.drawn_over,
             "bar": {"fraction": self._bar.fraction, "text": self._bar.text, "remaining": self._bar.remaining}
             if self._bar
             else None,
             "usual": source.usual_seconds,
             "error": source.error if over else "",
             "hint": source.hint if over else "",
+            "trace": source.trace if over else "",
+            "files": source.made if over else 0,
             "outputs": len(source.vars),
             "metrics": len({entry["name"] for entry in source.metrics}),
             **_history(list(self._usage)),

@@ -22,6 +22,7 @@ SCRIPTS = (
     "values",
     "charts",
     "header",
+    "tasks",
     "takeover",
     "console",
 )
@@ -32,7 +33,7 @@ def script() -> str:
     return "\n".join((WEB / f"{name}.js").read_text("utf-8") for name in SCRIPTS)
 
 
-class ConsoleWidget(anywidget.AnyWidget):  # type: ignore[misc]
+class ConsoleWidget(anywidget.AnyWidget):
     """A model without a view: in the page it stands where the header of its run stands."""
 
     _esm = script()

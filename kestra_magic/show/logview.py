@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from kestra_magic.show.ansi import ESCAPE
@@ -21,6 +22,7 @@ __all__ = ["LEVELS", "Log", "LogView", "level_of"]
 
 LEVELS = ("", "TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 STDERR = 8
+OVER = 16
 SHOWN_CHARS = 2_000
 WHOLE_BYTES = 1 << 20
 COPY_CHARS = 5_000_000
@@ -65,16 +67,27 @@ class LogView:
     def count(self) -> int:
         with self._lock:
             log = self._find()
-            return log.count if log else 0
+            with suppress(FileNotFoundError):  # it was removed: `%kestra clean`
+                return log.count if log else 0
+            return 0
 
     @property
     def levels(self) -> dict[str, int]:
         """Lines of each level, among those looked at so far."""
-        return {level: sum(self._counts[n | bit] for bit in (0, STDERR)) for n, level in enumerate(LEVELS) if n}
+        return {
+            level: sum(count for flags, count in self._counts.items() if flags & 7 == n)
+            for n, level in enumerate(LEVELS)
+            if n
+        }
 
     @property
     def stderr(self) -> int:
         return sum(count for flags, count in self._counts.items() if flags & STDERR)
+
+    @property
+    def drawn_over(self) -> int:
+        """Lines that were drawn over by the next one: earlier states of progress bars."""
+        return sum(count for flags, count in self._counts.items() if flags & OVER)
 
     def page(self, first: int, count: int) -> list[Row]:
         """Return ``[flags, at, text]`` of each line, and its size in characters where the text is cut."""
@@ -125,7 +138,9 @@ class LogView:
     def _lines(self, first: int, count: int) -> list[LogLine]:
         with self._lock:
             log = self._find()
-            return log.lines(first, count) if log else []
+            with suppress(FileNotFoundError):
+                return log.lines(first, count) if log else []
+            return []
 
     def _look_at(self, upto: int) -> int:
         with self._lock:
@@ -138,7 +153,7 @@ class LogView:
 
 
 def _flags(line: LogLine) -> int:
-    return level_of(line.text) | (STDERR if line.stream == "stderr" else 0)
+    return level_of(line.text) | (STDERR if line.stream == "stderr" else 0) | (OVER if line.over else 0)
 
 
 def _row(line: LogLine) -> Row:
@@ -151,7 +166,7 @@ def _plain(text: str) -> str:
 
 
 def _fits(line: LogLine, text: str, level: str) -> bool:
-    if level == "stderr" and line.stream != "stderr":
+    if (level == "stderr" and line.stream != "stderr") or (level == "settled" and line.over):
         return False
     if level in LEVELS[1:] and level_of(line.text) < LEVELS.index(level):
         return False

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from kestra_magic.runs.explain import excerpt
+from kestra_magic.show.ansi import plain
+from kestra_magic.show.flowlog import FlowLog
 from kestra_magic.show.logview import Log
+from kestra_magic.workspace.globs import path_matcher
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
+    from kestra_magic.process.logs import LogFile
     from kestra_magic.runs.run import Run
+    from kestra_magic.workspace.globs import Matches
 
 __all__ = ["Earlier", "Watched", "WatchedRun"]
+
+PAGE = 10_000
 
 Earlier = tuple[str, "Mapping[str, float]"]
 """A run of the same name, as a person calls it, and the last value of each of its metrics."""
@@ -29,6 +38,11 @@ class Watched(Protocol):
         ...
 
     @property
+    def flow(self) -> bool:
+        """Whether it is an execution of many tasks."""
+        ...
+
+    @property
     def log(self) -> Log | None: ...
     @property
     def log_path(self) -> Path | None: ...
@@ -38,14 +52,12 @@ class Watched(Protocol):
         ...
 
     @property
-    def inputs(self) -> Mapping[str, str]:
-        """Files that were placed, by name, with the digest-like stamp they had then; empty where unknown."""
+    def inputs(self) -> Collection[str]:
+        """Names of the files that were placed before it started."""
         ...
 
     @property
-    def collected(self) -> bool:
-        """Whether only declared files are left."""
-        ...
+    def started(self) -> float | None: ...
 
     def declared(self, name: str) -> bool: ...
     @property
@@ -70,6 +82,16 @@ class Watched(Protocol):
     def error(self) -> str: ...
     @property
     def hint(self) -> str: ...
+    @property
+    def trace(self) -> str:
+        """The lines that tell the last error, places said as lines of the cell."""
+        ...
+
+    @property
+    def made(self) -> int:
+        """Output files, once they are collected."""
+        ...
+
     def render(self, expression: str) -> str:
         """Evaluate *expression* as a task of this run would.
 
@@ -77,6 +99,11 @@ class Watched(Protocol):
             KestraMagicError: it cannot be.
         """
         ...
+
+
+@lru_cache(64)
+def _matchers(globs: tuple[str, ...]) -> tuple[Matches, ...]:
+    return tuple(path_matcher(glob) for glob in globs)
 
 
 class WatchedRun:
@@ -92,14 +119,27 @@ class WatchedRun:
         self._earlier = earlier
         self.name = run.name
         self.variable = variable or run.name.replace("-", "_")
+        self.flow = not run.context.cell
+        self._flow_log = FlowLog(self._logs) if self.flow else None
 
     @property
     def log(self) -> Log | None:
-        return self._run.log.file
+        return self._flow_log or self._run.log.file
 
     @property
     def log_path(self) -> Path | None:
-        return self._run.log.path
+        """As one file; of a flow it is put together when someone asks for it."""
+        if self._flow_log is None:
+            return self._run.log.path
+        path = self._run.folder / "_run" / "flow.log"
+        with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+            for first in range(0, self._flow_log.count, PAGE):
+                file.writelines(f"{plain(line.text)}\n" for line in self._flow_log.lines(first, PAGE))
+        return path
+
+    def _logs(self) -> list[tuple[str, LogFile]]:
+        results = list(self._run.context.live.values())
+        return [(result.task_id, result.log_file) for result in results if result.log_file]
 
     @property
     def root(self) -> Path | None:
@@ -107,19 +147,18 @@ class WatchedRun:
         return work if work and not self._run.ended else self._run.folder
 
     @property
-    def inputs(self) -> Mapping[str, str]:
-        return {}
+    def inputs(self) -> Collection[str]:
+        prepared = self._run.result.prepared
+        return {placed.name for placed in prepared.job.inputs if not placed.in_logs} if prepared else ()
 
     @property
-    def collected(self) -> bool:
-        return self._run.ended
+    def started(self) -> float | None:
+        return self._run.started
 
     def declared(self, name: str) -> bool:
-        from kestra_magic.workspace.outputs import path_matcher
-
         prepared = self._run.result.prepared
-        globs = tuple(getattr(prepared.job, "outputs", ())) if prepared else ()
-        return name in self._run.files or any(path_matcher(glob)(name) for glob in globs)
+        matchers = _matchers(prepared.job.outputs) if prepared else ()
+        return name in self._run.files or any(matches(name) for matches in matchers)
 
     @property
     def beside(self) -> Path:
@@ -158,6 +197,15 @@ class WatchedRun:
     @property
     def hint(self) -> str:
         return self._run.hint
+
+    @property
+    def trace(self) -> str:
+        run = self._run
+        return plain(excerpt(run.result, run.context)) if run.ended and not run.ok else ""
+
+    @property
+    def made(self) -> int:
+        return len(self._run.files)
 
     def render(self, expression: str) -> str:
         from kestra_magic.expressions.render import render

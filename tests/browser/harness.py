@@ -30,7 +30,8 @@ class Seen:
         self.beside = folder.parent.parent
         self.log = LogFile(folder / "_run")
         self.log_path = folder / "_run" / "run.log"
-        self.vars, self.metrics, self.earlier, self.inputs = {}, [], [], {}
+        self.vars, self.metrics, self.earlier, self.inputs = {}, [], [], set()
+        self.flow, self.started, self.trace, self.made = False, None, "", 0
         self.rendered = "echo 'rendered' # with {{ nothing }} left"
         self.usual_seconds, self.error, self.hint = 42.0, "", ""
         self.progress = Progress(name)

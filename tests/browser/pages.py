@@ -40,8 +40,15 @@ class Page_:
         )
         self.page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
         self.ready()
-        if dark:
-            self.page.evaluate("() => document.body.setAttribute('data-jp-theme-light', 'false')")
+        self.theme(dark)
+
+    def theme(self, dark):
+        """Choose one; the server remembers it for the next page."""
+        self.page.evaluate(
+            "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: `JupyterLab ${name}`})",
+            "Dark" if dark else "Light",
+        )
+        self.page.locator(f"body[data-jp-theme-light={'false' if dark else 'true'}]").wait_for(state="attached")
 
     def ready(self):
         """The kernel is there and idle."""

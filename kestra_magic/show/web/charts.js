@@ -11,11 +11,13 @@ function lineChart(title, points, { said = number, width = 560, height = 110, fr
   const words = `${title}: last ${said(values.at(-1))}, peak ${said(peak[1])}${across}`;
   return h("figure", { class: "kc-figure" },
     h("figcaption", {}, h("strong", {}, title), h("span", { class: "kc-quiet" }, ` last ${said(values.at(-1))} · peak ${said(peak[1])}${across}`)),
+    h("div", { class: "kc-plot" }, h("span", { class: "kc-scale kc-quiet", "aria-hidden": "true" }, h("span", {}, said(most)), h("span", {}, said(least))),
     svg("svg", { class: "kc-chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": words, preserveAspectRatio: "none" },
+      svg("line", { class: "kc-axis", x1: 4, x2: width - 4, y1: 10, y2: 10 }),
       svg("line", { class: "kc-axis", x1: 4, x2: width - 4, y1: height - 6, y2: height - 6 }),
       svg("polygon", { class: "kc-area", points: `${x(start)},${height - 6} ${place.join(" ")} ${x(end)},${height - 6}` }),
       svg("polyline", { class: "kc-curve", points: place.join(" ") }),
-      points.length <= 40 ? points.map(([a, b]) => svg("circle", { class: "kc-point", cx: x(a), cy: y(b), r: 2.5 }, svg("title", {}, said(b)))) : []));
+      points.length <= 40 ? points.map(([a, b]) => svg("circle", { class: "kc-point", cx: x(a), cy: y(b), r: 2.5 }, svg("title", {}, said(b)))) : [])));
 }
 
 function resourcesView({ model }) {
@@ -28,7 +30,7 @@ function resourcesView({ model }) {
     if (!visible) return;
     const state = model.get("state");
     const at = state.at || [];
-    const charts = KINDS.filter(([key]) => state[key]?.length > 1).map(([key, title, said]) =>
+    const charts = KINDS.filter(([key]) => state[key]?.length > 1 && (["cpu", "rss"].includes(key) || state[key].some(Boolean))).map(([key, title, said]) =>
       lineChart(state.gpu_label && key.startsWith("gpu") ? `${title} (${state.gpu_label})` : title,
         state[key].map((value, index) => [at[index] ?? index, value]), { said, across: ` · ${seconds(at.at(-1) - at[0])}` }));
     place.replaceChildren(...(charts.length ? charts : [h("p", { class: "kc-empty kc-quiet" },

@@ -5,7 +5,8 @@ function render({ model, el }) {
   const ask = questions(model);
   const heard = h("div", { class: "kc-said", role: "status" });
   let silence;
-  const say = (text) => {
+  const say = (text, { aloud = false } = {}) => {
+    heard.classList.toggle("kc-unseen", aloud); // what the eye sees elsewhere is only spoken
     setText(heard, text);
     clearTimeout(silence);
     silence = setTimeout(() => setText(heard, ""), 6000);
@@ -15,8 +16,9 @@ function render({ model, el }) {
   const header = headerView({ ...parts, fold: (open) => (body.hidden = !open) });
   const views = [
     ["Log", logView(parts), ({ lines }) => lines],
+    ...(model.get("state").flow ? [["Tasks", tasksView(parts), ({ tasks }) => tasks.length]] : []),
     ["Outputs", outputsView(parts), ({ outputs }) => outputs],
-    ["Files", filesView(parts)],
+    ["Files", filesView(parts), ({ files }) => files],
     ["Metrics", metricsView(parts), ({ metrics }) => metrics],
     ["Resources", resourcesView(parts)],
     ["Rendered", renderedView(parts)],
@@ -29,7 +31,7 @@ function render({ model, el }) {
     const now = model.get("state");
     el.setAttribute("aria-label", `Run ${now.name}`);
     tabs.count(now);
-    if (now.phase !== phase && now.ended) say(`${now.name}: ${now.phase.toLowerCase()}${now.exit ? `, exit code ${now.exit}` : ""}`);
+    if (now.phase !== phase && now.ended) say(`${now.name}: ${now.phase.toLowerCase()}${now.exit ? `, exit code ${now.exit}` : ""}`, { aloud: true });
     phase = now.phase;
   };
   model.on("change:state", changed);

@@ -74,14 +74,19 @@ const questions = (model) => {
       const id = ++last;
       const timer = setTimeout(() => {
         waiting.delete(id);
+        clearInterval(again);
         reject(new Error(ask.busy() ? BUSY : "The kernel did not answer."));
       }, ask.busy() ? Math.min(patience, 3000) : patience);
+      // JupyterLab opens the subshell after the first message: what was sent before waits for the end of the cell.
+      const again = setInterval(() => (model.get("state").ended || !waiting.has(id) ? clearInterval(again) : send()), 1500);
+      const send = () => model.send({ t: verb, id, ...given });
       waiting.set(id, (message, buffers) => {
         clearTimeout(timer);
+        clearInterval(again);
         if (message.error) reject(new Error(message.error));
         else resolve({ ...message, buffers });
       });
-      model.send({ t: verb, id, ...given });
+      send();
     });
   ask.busy = () => !model.get("subshells") && model.get("state").foreground && !model.get("state").ended;
   ask.close = () => model.off("msg:custom", heard);

@@ -4,10 +4,12 @@ const BADGES = {
   WARNING: "!", FAILED: "✕", KILLED: "■", CANCELLED: "■", SKIPPED: "–", RETRIED: "↻",
 };
 
+const badgeOf = (state) =>
+  h("span", { class: "kc-badge", "data-state": state }, h("span", { "aria-hidden": "true" }, BADGES[state] || "○"), h("span", {}, state));
+
 function headerView({ model, ask, say, fold }) {
-  const icon = h("span", { "aria-hidden": "true" });
-  const word = h("span");
-  const badge = h("span", { class: "kc-badge" }, icon, word);
+  const badge = badgeOf("CREATED");
+  const [icon, word] = badge.children;
   const title = h("span", { class: "kc-title" });
   const time = h("span", { class: "kc-quiet kc-elapsed" });
   const code = h("span", { class: "kc-quiet" });
@@ -26,10 +28,11 @@ function headerView({ model, ask, say, fold }) {
   const doing = h("span", { class: "kc-doing" });
   const left = h("span", { class: "kc-quiet" });
   const progress = h("div", { class: "kc-progress", hidden: true }, track, h("div", { class: "kc-progress-text" }, doing, left));
-  const fault = h("pre", { class: "kc-fault", tabindex: "0", "aria-label": "Error" });
+  const fault = h("strong", { class: "kc-fault" });
   const hint = h("p", { class: "kc-hint" });
-  const banner = h("div", { class: "kc-banner", hidden: true }, fault, hint,
-    button("Copy error", () => copyText([model.get("state").error, model.get("state").hint].filter(Boolean).join("\n"), say)));
+  const trace = h("pre", { class: "kc-trace", tabindex: "0", "aria-label": "The end of the error output", role: "region" });
+  const banner = h("div", { class: "kc-banner", hidden: true, role: "group", "aria-label": "Error" }, fault,
+    button("Copy error", () => copyText([state().error, state().hint, state().trace].filter(Boolean).join("\n"), say)), hint, trace);
 
   const state = () => model.get("state");
   const drift = { kernel: 0, here: 0 };
@@ -81,6 +84,9 @@ function headerView({ model, ask, say, fold }) {
     banner.hidden = !(now.ended && now.error);
     setText(fault, now.error || "");
     setText(hint, now.hint || "");
+    hint.hidden = !now.hint;
+    setText(trace, now.trace || "");
+    trace.hidden = !now.trace || now.hint?.includes(now.trace);
     showUsage(now);
     tick();
   }

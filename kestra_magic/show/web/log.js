@@ -71,6 +71,7 @@ function search(store, ask, changed) {
   const least = { ERROR: 5, WARN: 4, INFO: 3 };
   const fits = ([flags, , text]) => {
     const level = flags & 7;
+    if (found.level === "settled") return !(flags & 16) && plain(text).toLowerCase().includes(found.text);
     if (found.level === "stderr" ? !(flags & 8) : found.level && level < least[found.level]) return false;
     return plain(text).toLowerCase().includes(found.text);
   };
@@ -78,17 +79,20 @@ function search(store, ask, changed) {
     const mine = ++turn;
     Object.assign(found, { hits: null, at: -1, partial: false });
     if (!found.text && !found.level) return changed();
-    found.hits = [];
+    const known = () => [...store.known()].filter(([, line]) => fits(line)).map(([index]) => index);
+    found.hits = known(); // until the kernel answers
+    changed();
     for (let from = 0; mine === turn; ) {
       let answer;
       try {
         answer = await ask("search", { text: found.text, level: found.level, from });
       } catch {
         if (mine !== turn) return;
-        Object.assign(found, { partial: true, hits: [...store.known()].filter(([, line]) => fits(line)).map(([index]) => index) });
+        Object.assign(found, { partial: true, hits: known() });
         return changed();
       }
       if (mine !== turn) return;
+      if (!from) found.hits = [];
       for (const hit of whole(answer.buffers[0])) found.hits.push(hit);
       from = answer.next;
       changed();
@@ -121,6 +125,7 @@ function logView({ model, ask, say, save }) {
   const { found } = finder;
   let follow = true;
   let context = false;
+  let chosenByHand = false; // earlier states of bars are left out until someone asks for them
   let wished = false; // to see the first hit as soon as there is one
   let clock = remembered("time", "none");
 
@@ -186,7 +191,7 @@ function logView({ model, ask, say, save }) {
     else if (follow && filtered()) rolled.to(rolled.last());
     else rolled.schedule();
     const matches = found.hits?.length ?? 0;
-    jumps.hidden = found.hits === null;
+    jumps.hidden = found.hits === null || (found.level === "settled" && !found.text);
     previous.disabled = next.disabled = matches === 0;
     const place = found.at >= 0 ? `${(found.at + 1).toLocaleString("en")}/` : "";
     setText(counted, found.hits === null ? plural(store.total, "line")
@@ -196,10 +201,12 @@ function logView({ model, ask, say, save }) {
   function showCounts() {
     const { levels: counts = {}, stderr = 0 } = model.get("state");
     const sum = (...names) => names.reduce((total, name) => total + (counts[name] || 0), 0);
-    const options = [["", "All lines", store.total], ["INFO", "Info and above", sum("INFO", "WARN", "ERROR")],
+    const over = model.get("state").drawn_over || 0;
+    if (over && !chosenByHand && found.level === "" && !found.text) chosenByHand = true, finder.set({ level: "settled" });
+    const options = [["", "All lines", store.total], ...(over ? [["settled", "Without old progress bars", store.total - over]] : []), ["INFO", "Info and above", sum("INFO", "WARN", "ERROR")],
       ["WARN", "Warnings and errors", sum("WARN", "ERROR")], ["ERROR", "Errors", sum("ERROR")], ["stderr", "Standard error", stderr]];
     if (levels.children.length !== options.length)
-      levels.replaceChildren(...options.map(([value]) => h("option", { value })));
+      levels.replaceChildren(...options.map(([value]) => h("option", { value }))), (levels.value = found.level);
     options.forEach(([, text, amount], index) => setText(levels.children[index], `${text} (${amount.toLocaleString("en")})`));
     errors.hidden = !sum("ERROR");
     setText(errors, plural(sum("ERROR"), "error"));
@@ -270,7 +277,7 @@ function logView({ model, ask, say, save }) {
     if (event.key === "Enter") jump(event.shiftKey ? -1 : 1);
     else if (event.key === "Escape" && query.value) (query.value = ""), finder.set({ text: "" }), event.stopPropagation();
   });
-  levels.addEventListener("change", () => finder.set({ level: levels.value }));
+  levels.addEventListener("change", () => ((chosenByHand = true), finder.set({ level: levels.value })));
   times.value = clock;
   times.addEventListener("change", () => (remember("time", (clock = times.value)), rolled.clear()));
   viewport.addEventListener("keydown", (event) => {

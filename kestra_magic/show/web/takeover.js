@@ -45,16 +45,16 @@ function takeOver(model, mount) {
     const from = outputs.findIndex((output) => output.contains(header));
     if (from < 0) return;
     const card = outputs.findIndex((output) => output.querySelector(`[data-kestra-result="${CSS.escape(id)}"]`));
+    const stream = card >= 0 ? streamKind : isStream; // an error comes behind the card: what is before it was said by the run
     const next = outputs.findIndex((output, index) => index > from && output.querySelector("[data-kestra-run]"));
     const to = card >= 0 ? card : next >= 0 ? next - 1 : outputs.length - 1;
     outputs.forEach((output, index) => {
-      if (index > from && index <= to && (index === card || isStream(output))) output.classList.toggle(HIDDEN, hide);
+      if (index > from && index <= to && (index === card || stream(output))) output.classList.toggle(HIDDEN, hide);
     });
   }
-  const isStream = (output) => {
-    const kind = output.querySelector("[data-mime-type]")?.dataset.mimeType || "";
-    return kind.endsWith(".stdout") || (kind.endsWith(".stderr") && !ERROR.test(output.textContent));
-  };
+  const kindOf = (output) => output.querySelector("[data-mime-type]")?.dataset.mimeType || "";
+  const streamKind = (output) => /\.std(out|err)$/.test(kindOf(output));
+  const isStream = (output) => streamKind(output) && (kindOf(output).endsWith(".stdout") || !ERROR.test(output.textContent));
   const ERROR = /^\s*(-{20,}|Traceback \(most recent call last\)|(\w+\.)*\w*(Error|Exception|Stopped|Interrupt)\b: )/;
 
   const unwatch = pageWatch(look);

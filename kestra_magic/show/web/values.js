@@ -3,8 +3,7 @@ function outputsView({ model, ask, say }) {
   const tree = h("div", { class: "kc-json kc-values" });
   const field = h("input", { class: "kc-query", type: "text", "aria-label": "Expression to render", placeholder: "{{ outputs.NAME.vars.KEY }}", spellcheck: "false" });
   const answer = h("pre", { class: "kc-answer", tabindex: "0", "aria-label": "The rendered expression" });
-  const form = h("form", { class: "kc-ask kc-bar" }, field, h("button", { class: "kc-button", type: "submit" }, "Render"),
-    button("Copy expression", () => copyText(field.value, say)));
+  const form = h("form", { class: "kc-ask kc-bar" }, field, h("button", { class: "kc-button", type: "submit" }, "Render"));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     answer.classList.remove("kc-wrong");
@@ -19,11 +18,11 @@ function outputsView({ model, ask, say }) {
   const step = (key) => (/^[A-Za-z_]\w*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`);
   function leaf(path, key, value) {
     const expression = `{{ ${path} }}`;
-    const use = button("Use", () => ((field.value = expression), field.focus()), { class: "kc-button kc-use", title: expression, "aria-label": `Use ${expression}` });
-    if (value === null || typeof value !== "object") return branch(key, value, false, () => use);
-    const fold = h("details", { open: true }, h("summary", {}, h("span", { class: "kc-key" }, key), h("span", { class: "kc-quiet" }, Array.isArray(value) ? ` [${value.length}]` : ` {${Object.keys(value).length}}`)),
-      h("div", { class: "kc-inside" }, use, Object.entries(value).slice(0, 500).map(([name, item]) => leaf(Array.isArray(value) ? `${path}[${name}]` : path + step(name), name, item))));
-    return fold;
+    const copy = button("Copy", () => ((field.value = expression), copyText(expression, say)), { class: "kc-button kc-use", title: expression, "aria-label": `Copy ${expression}` });
+    if (value === null || typeof value !== "object") return branch(key, value, false, () => copy);
+    const kind = Array.isArray(value) ? `[${plural(value.length, "item")}]` : `{${plural(Object.keys(value).length, "key")}}`;
+    return h("div", { class: "kc-branch" }, h("details", { open: true }, h("summary", {}, h("span", { class: "kc-key" }, `${key}: `), h("span", { class: "kc-quiet" }, kind), copy),
+      h("div", { class: "kc-inside" }, Object.entries(value).slice(0, 500).map(([name, item]) => leaf(Array.isArray(value) ? `${path}[${name}]` : path + step(name), name, item)))));
   }
   async function load() {
     try {
