@@ -37,6 +37,7 @@ class Job:
         env: added to the runner's own environment; None takes a name away.
         root: the working directory. No other absolute path is in the job.
         here: root is the notebook's own folder: nothing in it is moved or removed.
+        shared: root is there already, and stays: it belongs to a ``WorkingDirectory``.
         log_dir: where ``run.log`` is written on this machine.
         inputs: placed below root before the start, and *folders* made there.
         outputs: Java globs collected at the end; the folder *output_dir* is collected whole.
@@ -52,6 +53,7 @@ class Job:
     env: Mapping[str, str | None] = field(default_factory=dict)
     root: str
     here: bool = False
+    shared: bool = False
     log_dir: str
     inputs: tuple[Placed, ...] = ()
     folders: tuple[str, ...] = ()

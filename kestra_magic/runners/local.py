@@ -78,7 +78,7 @@ def furnish(job: Job) -> None:
         KestraMagicError: a name leads out of the directory, an original is gone, or the disk does not take it.
     """
     os.makedirs(job.log_dir, mode=0o700, exist_ok=True)
-    directory = WorkDirectory(Path(job.root)) if job.here else _made(Path(job.root))
+    directory = WorkDirectory(Path(job.root)) if job.here or job.shared else _made(Path(job.root))
     for folder in job.folders:
         directory.resolve(folder).mkdir(parents=True, exist_ok=True)
     place(directory, [_file(p) for p in job.inputs if not p.in_logs])

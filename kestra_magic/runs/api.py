@@ -15,7 +15,7 @@ from kestra_magic.runs.request import Request
 from kestra_magic.runs.session import session
 
 if TYPE_CHECKING:
-    from kestra_magic.runs.flow import FlowRun
+    from kestra_magic.runs.flowrun import FlowRun
     from kestra_magic.runs.run import Run
 
 __all__ = ["open", "render", "run", "run_flow"]

@@ -12,7 +12,7 @@ from kestra_magic.model.source import Document, Source
 from kestra_magic.runners.local import LocalRunner
 from kestra_magic.runs.again import Names, request_of
 from kestra_magic.runs.context import Context
-from kestra_magic.runs.flow import FlowRun
+from kestra_magic.runs.flowrun import FlowRun
 from kestra_magic.runs.found import Found, Joined, attempts, read_back, status
 from kestra_magic.runs.request import Request, read
 from kestra_magic.runs.run import Run
@@ -131,6 +131,7 @@ def _context(session: Session, record: Record) -> Context:
         folder=session.folder_of(record),
         runner=LocalRunner(session.work),
         storage=session.storage,
+        kv=session.kv,
         secrets=secrets,
         python=find(None),
         beside=request.beside,

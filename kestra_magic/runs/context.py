@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,13 +14,15 @@ from kestra_magic.errors import KestraMagicError
 from kestra_magic.expressions.scope import Scope
 from kestra_magic.runs.broadcast import Broadcast
 from kestra_magic.runs.entry import Entry
+from kestra_magic.runs.gates import Gates
 from kestra_magic.runs.groups import WORKER_PYTHON
 from kestra_magic.runs.host import SessionHost
 from kestra_magic.runs.masking import forms, painted
 from kestra_magic.runs.progress import Progress, State
+from kestra_magic.runs.result import LEVELS
 from kestra_magic.settings import current
 from kestra_magic.tasks.place import Path_, Place
-from kestra_magic.workspace.directory import new_id
+from kestra_magic.workspace.directory import id_from, new_id
 from kestra_magic.workspace.outputs import OutputFile, OutputFiles
 from kestra_magic.workspace.removal import remove_tree
 from kestra_magic.workspace.storage import slug, task_uri
@@ -30,22 +33,24 @@ if TYPE_CHECKING:
     from kestra_magic.model.flow import Flow
     from kestra_magic.model.retry import Retry
     from kestra_magic.model.source import Source
-    from kestra_magic.model.tasks import ScriptTask
+    from kestra_magic.model.tasks import Task
     from kestra_magic.process.events import Stream
     from kestra_magic.runners.job import Runner
+    from kestra_magic.runs.flowrun import FlowRun
+    from kestra_magic.runs.frame import Frame
     from kestra_magic.runs.journal import Journal, Record
     from kestra_magic.runs.progress import Happening
     from kestra_magic.runs.request import Request
+    from kestra_magic.runs.result import Entry as LogEntry
     from kestra_magic.runs.result import TaskResult
     from kestra_magic.runs.run import Run
     from kestra_magic.stores.environments import Interpreter
+    from kestra_magic.stores.kv import KV
     from kestra_magic.stores.secrets import Secrets
     from kestra_magic.workspace.directory import RunFolder
     from kestra_magic.workspace.storage import Storage
 
 __all__ = ["Context", "Origins", "Wishes"]
-
-LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 
 
 class Origins(Protocol):
@@ -85,6 +90,10 @@ class Context:
         outputs: those of the notebook's earlier runs in a cell, those of its own tasks in a flow.
         live: what each task run left so far, in the order of their beginning.
         notices: what is to be told before the next task starts.
+        state: of the execution, as expressions see it.
+        flow_outputs: what the flow itself gives. *executions*: the state of each, where its retry makes new ones.
+        entries, error: what the execution itself logged, and why it failed where no task did.
+        launch: gives another flow of this notebook, by namespace and id, as a run that is not yet started.
         options: of the magic line and the `#|` lines, by long name.
         request: what was typed; it is enough to run it again.
         of: the journal's row, of a run that another kernel began; *again*: from its beginning.
@@ -98,6 +107,7 @@ class Context:
     folder: RunFolder
     runner: Runner
     storage: Storage
+    kv: KV
     secrets: Secrets
     python: Interpreter
     beside: Path
@@ -107,14 +117,21 @@ class Context:
     variables: dict[str, Any] = field(default_factory=dict)
     labels: dict[str, Any] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
+    trigger: dict[str, Any] = field(default_factory=dict)
     retry: Retry | None = None
     flow: Flow | None = None
+    state: State = State.RUNNING
     id: str = field(default_factory=new_id)
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     states: dict[str, Any] = field(default_factory=dict)
     task_paths: dict[str, Path_] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     options: Mapping[str, Any] = field(default_factory=dict)
+    flow_outputs: dict[str, Any] = field(default_factory=dict)
+    executions: list[State] = field(default_factory=list)
+    entries: list[LogEntry] = field(default_factory=list)
+    error: str = ""
+    launch: Callable[[str, str, Mapping[str, Any]], FlowRun] | None = None
     request: Request | None = None
     journal: Journal | None = None
     of: Record | None = None
@@ -123,9 +140,11 @@ class Context:
     afterwards: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
+        self._envs = environment_variables(os.environ)
         self.live: dict[str, TaskResult] = {}
         self.before = dict(self.outputs)
         self.broadcast = Broadcast(Progress(self.name))
+        self.pauses = Gates()
         self.host = SessionHost(self)
         self.entry = Entry(self, self.journal, self.of)
         self._lock = threading.RLock()
@@ -142,11 +161,11 @@ class Context:
 
     # Before a task
 
-    def place(self, task: ScriptTask, task_run: str, attempt: int, runner: Runner | None = None) -> Place:
-        started = datetime.now(UTC)
-        roots = self.roots(task, task_run, attempt, started)
-        root = self.beside if self.wishes.here else (runner or self.runner).root(f"{task_run}-{attempt}")
+    def place(self, task: Task, task_run: str, attempt: int, frame: Frame, *, runner: Runner | None = None) -> Place:
+        roots = self.roots(task, task_run, attempt, frame)
+        own = self.beside if self.wishes.here else (runner or self.runner).root(f"{task_run}-{attempt}")
         elsewhere = runner not in (None, self.runner) and not self.options.get("python")
+        root = frame.root or own
         return Place(
             name=task.id,
             task_run=task_run,
@@ -162,6 +181,7 @@ class Context:
             cell=self.cell,
             raw=self.wishes.raw,
             here=self.wishes.here,
+            shared=bool(frame.root),
             files=self.wishes.files,
             outputs=self.wishes.outputs,
             values=self.notebook or {},
@@ -171,27 +191,28 @@ class Context:
             notice=self.notices.append,
         )
 
-    def roots(self, task: ScriptTask, task_run: str, attempt: int, started: datetime) -> dict[str, Any]:
+    def roots(self, task: Task, task_run: str, attempt: int, frame: Frame) -> dict[str, Any]:
         """Source: Kestra's ``RunVariables``."""
-        roots: dict[str, Any] = {
-            **self.flow_roots(),
-            "task": {"id": task.id, "type": task.type},
-            "taskrun": {"id": task_run, "startDate": started, "attemptsCount": attempt - 1},
-            "outputs": self.outputs,
-            "tasks": self.states,
-        }
+        known = {"id": task_run, "startDate": datetime.now(UTC), "attemptsCount": attempt - 1, **frame.variables()}
+        roots = self.run_roots() | {"task": {"id": task.id, "type": task.type}, "taskrun": known}
+        return roots | ({"parent": frame.parents[0], "parents": list(frame.parents)} if frame.parents else {})
+
+    def run_roots(self) -> dict[str, Any]:
+        """What is known outside of any task: a flow's outputs are rendered with it."""
+        roots = {**self.flow_roots(), "outputs": self.outputs, "tasks": self.states}
         return roots | ({"inputs": self.inputs} if self.inputs or self.cell else {})
 
     def flow_roots(self) -> dict[str, Any]:
         """What is known before any task runs: inputs' defaults are rendered with it."""
         return {
             "flow": {"id": self.flow_id, "namespace": self.namespace, "revision": 1},
-            "execution": {"id": self.id, "startDate": self.started},
-            "envs": environment_variables(os.environ),
+            "execution": {"id": self.id, "startDate": self.started, "state": self.state.value},
+            "envs": self._envs,
             "globals": {},
             "kestra": {"environment": "notebook", "url": ""},
             **({"vars": self.variables} if self.variables else {}),
             **({"labels": self.labels} if self.labels else {}),
+            **({"trigger": self.trigger} if self.trigger else {}),
         }
 
     def upload(self, name: str, value: Any) -> str:
@@ -230,39 +251,51 @@ class Context:
         said, self.notices[:] = list(dict.fromkeys(self.notices)), []
         return said
 
-    def shows(self, task: ScriptTask, stream: Stream) -> bool:
+    def shows(self, task: Task, stream: Stream) -> bool:
         if task.log_to_file:
             return False
         least = LEVELS.index(task.log_level or "TRACE")
         return LEVELS.index("ERROR" if stream == "stderr" else "INFO") >= least
 
-    def retry_of(self, task: ScriptTask) -> Retry | None:
-        return task.retry or self.retry
+    def retry_of(self, task: Task, frame: Frame) -> Retry | None:
+        """Return the retry of the task, else of its nearest parent, else of the flow."""
+        return task.retry or frame.retry or self.retry
 
     # After a task
 
-    def keep(
-        self, task: ScriptTask, result: TaskResult, found: Mapping[str, Path], *, value: str | None
-    ) -> OutputFiles:
+    def keep(self, task: Task, result: TaskResult, found: Mapping[str, Path], frame: Frame) -> OutputFiles:
         """Move the declared files to where they stay, and give each its URI in the internal storage."""
-        return OutputFiles({name: self._kept(task, result, name, path, value) for name, path in sorted(found.items())})
+        return OutputFiles({name: self._kept(task, result, name, path, frame) for name, path in sorted(found.items())})
 
-    def _kept(self, task: ScriptTask, result: TaskResult, name: str, path: Path, value: str | None) -> OutputFile:
-        below = name if self.cell else "/".join(filter(None, (task.id, value, name)))
+    def _kept(self, task: Task, result: TaskResult, name: str, path: Path, frame: Frame) -> OutputFile:
+        below = name if self.cell else "/".join((task.id, *map(_folder, frame.path), name))
         stays = path if self.wishes.here else self.folder.adopt(path, below)
         uri = task_uri(self.namespace, self.flow_id, self.id, task.id, result.id, str(path), Path(name).name)
         return OutputFile(name, stays, self.storage.link(stays, uri))
 
-    def settle(self, task: ScriptTask, result: TaskResult, state: State, *, value: str | None) -> None:
-        """Make the task's outputs visible to what comes after (``ScriptOutput``)."""
-        outputs: dict[str, Any] = {}
-        if result.exit is not None:
-            files = {name: file.uri for name, file in result.files.items()}
-            outputs = {"vars": result.vars, "exitCode": result.exit.code, "outputFiles": files}
-        result.outputs = outputs
+    def settle(self, task: Task, result: TaskResult, frame: Frame) -> None:
+        """Make the task's outputs and its state visible to what comes after (``Execution.outputs``)."""
+        outputs = result.outputs
+        if outputs is not None and frame.inherited and frame.value is not None:
+            outputs = {**outputs, frame.value: outputs}  # Kestra counts the value twice; both ways lead there
         with self._lock:
-            _put(self.outputs, task.id, value, outputs)
-            _put(self.states, task.id, value, {"state": state.value})
+            if outputs is not None:
+                _put(self.outputs, (task.id, *frame.path), outputs)
+            _put(self.states, (task.id, *frame.path), {"state": result.state.value})
+
+    def label(self, labels: Mapping[str, str]) -> None:
+        """Add *labels* to those of the execution."""
+        self.labels = {**self.labels, **labels}
+
+    def forget(self) -> int:
+        """Take the files of this execution out of the storage; return how many there were."""
+        uris = [file.uri for result in [*self.live.values()] for file in result.files.values()]
+        return sum(map(self.storage.delete, uris))
+
+    def begin_again(self, id: str) -> None:  # noqa: A002 - Kestra's word
+        """Be a new execution of the same flow: nothing has run in it."""
+        self.id, self.started, self.state, self.error = id, datetime.now(UTC), State.RUNNING, ""
+        self.outputs, self.states = {}, {}
 
     def finish(self, state: State, error: str) -> None:
         """Write what is known into ``run.json`` and make this run the latest of its name."""
@@ -277,17 +310,27 @@ class Context:
         prepared = result.prepared
         if prepared is None or not self.entry.mine:
             return
-        kept = prepared.job.here or (result.exit and result.exit.kept)
+        kept = prepared.job.here or prepared.job.shared or (result.exit and result.exit.kept)
         if not kept and (why := remove_tree(Path(prepared.job.root))):
             self.notices.append(why)
         self.entry.over(prepared)
 
 
-def _put(into: dict[str, Any], task: str, value: str | None, what: Any) -> None:
-    if value is None:
-        into[task] = what
-    else:
-        into[task] = {**into.get(task, {}), value: what}
+def _put(into: dict[str, Any], path: tuple[str, ...], what: dict[str, Any]) -> None:
+    """Put *what* at *path*. Maps on the way are replaced, not changed: an expression may be reading them."""
+    first, *rest = path
+    if not rest:
+        into[first] = what
+        return
+    inner = dict(into.get(first, {}))
+    _put(inner, tuple(rest), what)
+    into[first] = inner
+
+
+def _folder(value: str) -> str:
+    """Return a loop's *value* as the name of a folder."""
+    plain = re.sub(r"[^\w.=-]+", "-", value).strip("-.")[:60]
+    return plain if plain == value else f"{plain}-{id_from(value)[:8]}".lstrip("-")
 
 
 def environment_variables(environ: Mapping[str, str]) -> dict[str, str]:

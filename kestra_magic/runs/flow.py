@@ -1,113 +1,112 @@
-"""Many tasks in one execution."""
+"""One execution of a flow: its tasks, ``errors``, ``finally``, outputs, ``afterExecution``; again if it says so."""
 
 from __future__ import annotations
 
-import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
-from kestra_magic.model.tasks import ScriptTask
-from kestra_magic.runs.life import Life
-from kestra_magic.runs.progress import State
-from kestra_magic.runs.run import Run
-from kestra_magic.workspace.outputs import OutputFiles
+from kestra_magic.expressions.render import render_typed
+from kestra_magic.expressions.scope import Scope
+from kestra_magic.model.property import is_template
+from kestra_magic.runs.engine import Plan, Tasks, worst
+from kestra_magic.runs.frame import Frame
+from kestra_magic.runs.progress import Logged, Settled, State
+from kestra_magic.runs.result import Entry
+from kestra_magic.runs.retry import next_delay
+from kestra_magic.workspace.directory import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from kestra_magic.model.flow import Flow
-    from kestra_magic.model.tasks import Task
     from kestra_magic.process.events import Reason
     from kestra_magic.runs.context import Context
-    from kestra_magic.runs.result import TaskResult
+    from kestra_magic.runs.slots import Slots
 
-__all__ = ["FlowEngine", "FlowRun"]
+__all__ = ["FlowEngine", "value_of"]
 
 
 class FlowEngine:
-    """Runs a flow's tasks in their order (Kestra's ``FlowableUtils``)."""
+    """Makes a flow go on (Kestra's ``ExecutorService``)."""
 
-    def __init__(self, flow: Flow, context: Context) -> None:
+    def __init__(self, flow: Flow, context: Context, slots: Slots, plan: Plan | None = None) -> None:
         self.flow = flow
         self.context = context
-        self._live: set[Life] = set()
-        self._stopped = False
-        self._lock = threading.Lock()
+        self.slots = slots
+        self.tasks = Tasks(context, plan)
 
     def run(self) -> State:
-        states = self._sequence(self.flow.tasks)
-        if State.FAILED in states and self.flow.errors:
-            self._sequence(self.flow.errors)
-        if self.flow.finally_:
-            self._sequence(self.flow.finally_)
-        return worst(states)
-
-    def _sequence(self, tasks: Iterable[Task]) -> list[State]:
-        states: list[State] = []
-        for task in tasks:
-            if task.disabled:
-                continue
-            if self._stopped:
-                return [*states, State.KILLED]
-            states.append(self._task(task))
-            if not states[-1].ok:
-                break
-        return states
-
-    def _task(self, task: Task) -> State:
-        if not isinstance(task, ScriptTask):
-            raise KestraMagicError(f"`{task.id}`: tasks of type `{task.type}` do not run here yet")
-        life = Life(task, self.context)
-        with self._lock:
-            self._live.add(life)
-        try:
-            return life.run()
-        finally:
-            self._live.discard(life)
+        for sentence in self.context.told():
+            self._log("INFO", sentence)
+        key = (self.flow.namespace, self.flow.id)
+        with self.slots.taken(key, self.flow.concurrency, self._queued, lambda: bool(self.tasks.stopped)) as state:
+            return self._all() if state is State.RUNNING else state
 
     def stop(self, *, grace: float | None = None, reason: Reason = "stop") -> None:
         """End every task of the execution at once."""
-        with self._lock:
-            self._stopped = True
-            live = list(self._live)
-        for life in live:
-            life.stop(grace=grace, reason=reason)
+        self.tasks.stop(grace=grace, reason=reason)
+        self.context.pauses.close()
+        self.slots.wake()
+
+    def _queued(self) -> None:
+        self.context.emit(Settled(state=State.QUEUED, at=time.time()))
+        self._log("INFO", f"queued: `{self.flow.id}` runs {self.flow.concurrency.limit} times already")  # type: ignore[union-attr]
+
+    def _all(self) -> State:
+        """Run it; where its retry says CREATE_NEW_EXECUTION, run it anew while it fails."""
+        began = time.time()
+        while True:
+            state = self._once()
+            delay = self._delay(state, time.time() - began)
+            self.context.executions.append(state if delay is None else State.RETRIED)
+            if delay is None:
+                return state
+            self._log("WARN", f"execution {self.context.id} failed: RETRIED; a new one follows in {delay:g} s")
+            if self.tasks.halted(delay):
+                return State.KILLED
+            self.context.begin_again(new_id())
+
+    def _delay(self, state: State, elapsed: float) -> float | None:
+        retry = self.flow.retry or next((t.retry for t in self.flow.all_tasks() if t.retry), None)
+        if retry is None or retry.behavior != "CREATE_NEW_EXECUTION" or state is not State.FAILED:
+            return None
+        return next_delay(retry, attempts=len(self.context.executions) + 1, elapsed=elapsed)
+
+    def _once(self) -> State:
+        states = self._run(self.flow.tasks)
+        if State.FAILED in states:
+            states += self._run(self.flow.errors)
+        states += self._run(self.flow.finally_)
+        state = worst(states)
+        if state.ok:
+            state = worst([state, self._give()])
+        self.context.state = state
+        self._run(self.flow.after_execution)
+        return state
+
+    def _run(self, tasks: tuple[Any, ...]) -> list[State]:
+        return self.tasks.sequence(tasks, Frame())
+
+    def _give(self) -> State:
+        """Render the flow's outputs; one that fails is told, and fails the execution."""
+        try:
+            for declared in self.flow.outputs:
+                self.context.flow_outputs[declared.id] = declared.convert(value_of(declared.value, self.context))
+        except (KestraMagicError, ValueError) as error:
+            self.context.error = f"Failed to render output values: {error}"
+            self._log("ERROR", self.context.error)
+            return State.FAILED
+        return State.SUCCESS
+
+    def _log(self, level: str, message: str) -> None:
+        at = time.time()
+        self.context.entries.append(Entry(level, message, at))
+        self.context.emit(Logged(level=level, message=message, at=at))
 
 
-def worst(states: Iterable[State]) -> State:
-    """Source: Kestra's ``Execution.guessFinalState``."""
-    seen = set(states)
-    order = (State.KILLED, State.FAILED, State.WARNING, State.PAUSED)
-    return next((state for state in order if state in seen), State.SUCCESS)
-
-
-class FlowRun(Run):
-    """An execution of a flow: a run of many tasks."""
-
-    @property
-    def tasks(self) -> Mapping[str, TaskResult]:
-        """What each task left, by its id: the last of many runs in a loop."""
-        return {result.task_id: result for result in self.context.live.values()}
-
-    @property
-    def outputs(self) -> dict[str, Any]:
-        """``outputs[task]`` as expressions see it."""
-        return self.context.outputs
-
-    @property
-    def vars(self) -> dict[str, Any]:
-        return self.result.vars
-
-    @property
-    def files(self) -> OutputFiles:
-        """By name, and by ``task/name`` where two tasks made the same one."""
-        results = list(self.context.live.values())
-        names = [name for result in results for name in result.files]
-        found = {}
-        for result in results:
-            for name, file in result.files.items():
-                found[name if names.count(name) == 1 else f"{result.task_id}/{name}"] = file
-        return OutputFiles(found)
-
-    def __repr__(self) -> str:
-        return f"Run({self.name!r}, {self.state.value}, {len(self.tasks)} task{'s' if len(self.tasks) != 1 else ''})"
+def value_of(written: Any, context: Context) -> Any:
+    """Return what *written* gives once everything has run; a lone expression keeps its type."""
+    if isinstance(written, str):
+        return render_typed(written, Scope(context.run_roots()), context.host) if is_template(written) else written
+    if isinstance(written, dict):
+        return {key: value_of(item, context) for key, item in written.items()}
+    return [value_of(item, context) for item in written] if isinstance(written, list) else written

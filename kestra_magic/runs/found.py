@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.process.events import Exited, Requeued, Started
 from kestra_magic.process.logs import LogFile
-from kestra_magic.runs.life import Life
 from kestra_magic.runs.markers import Metric
 from kestra_magic.runs.prepared import read_prepared
+from kestra_magic.runs.processes import ProcessLife
 from kestra_magic.runs.progress import Declared, Settled, State
 from kestra_magic.runs.result import Entry, TaskResult
 from kestra_magic.workspace.directory import OWN
@@ -47,7 +47,7 @@ def status(log_dir: Path) -> dict[str, Any]:
         return {}
 
 
-class Joined(Life):
+class Joined(ProcessLife):
     """One task run that another kernel began: told from its beginning, collected by exactly one kernel."""
 
     def __init__(self, task: ScriptTask, context: Context, log_dir: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kestra_magic.runs.markers import InvalidMarker, almost, parse
-from kestra_magic.runs.result import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,14 +17,11 @@ __all__ = ["Listener"]
 
 
 class Listener:
-    """Hears every Output of one attempt; what it says itself goes to *say* as (level, message), *masked*."""
+    """Hears every Output of one attempt; what it says itself goes to *say*: level, message, and where in the log."""
 
-    def __init__(
-        self, result: TaskResult, say: Callable[[str, str], None], masked: Callable[[str], str] = lambda text: text
-    ) -> None:
+    def __init__(self, result: TaskResult, say: Callable[[str, str, int], None]) -> None:
         self.result = result
         self.say = say
-        self.masked = masked
 
     def hear(self, output: Output) -> None:
         if output.kind == "frame":
@@ -55,9 +51,7 @@ class Listener:
         for line in output.text.splitlines():
             if why := almost(line):
                 shown = line if len(line) <= 80 else f"{line[:77]}…"
-                self.say("WARN", f"`{shown}` is not read as an output for Kestra: {why}")
+                self.say("WARN", f"`{shown}` is not read as an output for Kestra: {why}", output.offset)
 
     def _entry(self, level: str, message: str, output: Output) -> None:
-        message = self.masked(message)
-        self.result.entries.append(Entry(level, message, output.at, output.offset))
-        self.say(level, message)
+        self.say(level, message, output.offset)

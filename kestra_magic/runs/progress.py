@@ -78,7 +78,7 @@ class Logged(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled(Fact):
-    """A task run, or with an empty *task_run* the whole execution, has its state; *final* unless it goes on."""
+    """A task run, or with an empty *task_run* the whole execution, has this state; maybe not its last."""
 
     state: State
     error: str = ""
@@ -179,8 +179,9 @@ class TaskRun:
                     started=event.at,
                 )
             case Settled():
+                ended = event.at if event.state.ended else None
                 return replace(
-                    self, state=event.state, error=event.error, outputs=event.outputs or self.outputs, ended=event.at
+                    self, state=event.state, error=event.error, outputs=event.outputs or self.outputs, ended=ended
                 )
             case Logged():
                 return self
@@ -208,16 +209,19 @@ class Progress:
 
     def after(self, event: Happening) -> Progress:
         if isinstance(event, Settled) and not event.task_run:
-            return replace(self, state=event.state, error=event.error, outputs=event.outputs, ended=event.at)
+            ended = event.at if event.state.ended else None
+            return replace(self, state=event.state, error=event.error, outputs=event.outputs, ended=ended)
+        if isinstance(event, Logged):
+            return self
         if isinstance(event, Killing) and not event.task_run:
             return replace(self, state=State.KILLING)
         known = self.task_runs.get(event.task_run) or TaskRun(event.task_run)
         now = known.after(event)
         runs = MappingProxyType({**self.task_runs, event.task_run: now})
-        return replace(self, task_runs=runs, state=self._state(event, now), started=self.started or now.started)
+        return replace(self, task_runs=runs, state=self._state(now), started=self.started or now.started)
 
-    def _state(self, event: Happening, now: TaskRun) -> State:
-        if self.state.ended or self.state is State.KILLING or isinstance(event, Logged):
+    def _state(self, now: TaskRun) -> State:
+        if self.state.ended or self.state is State.KILLING:
             return self.state
         return now.state if now.state in (State.QUEUED, State.KILLING) and len(self.task_runs) <= 1 else State.RUNNING
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kestra_magic.runs.markers import Metric
 from kestra_magic.runs.metrics import Metrics
+from kestra_magic.runs.progress import State
 from kestra_magic.workspace.outputs import OutputFiles
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from kestra_magic.process.logs import LogFile
     from kestra_magic.tasks.place import Prepared
 
-__all__ = ["Entry", "Logs", "TaskResult"]
+__all__ = ["LEVELS", "Entry", "Logs", "TaskResult"]
+
+LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 
@@ -43,10 +46,14 @@ class TaskResult:
         files: the collected output files.
         misses: a sentence for each pattern that matched no file.
         failure: the error that kept the task from starting, as it is to be raised.
+        outputs: as expressions see them; None: it has none.
+        value: of the loop's turn that it ran for.
     """
 
     id: str
     task_id: str
+    state: State = State.CREATED
+    value: str | None = None
     vars: dict[str, Any] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     measured: list[Metric] = field(default_factory=list)

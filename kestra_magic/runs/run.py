@@ -99,7 +99,8 @@ class Run:
         return state, error
 
     def _error(self) -> str:
-        return next((result.error for result in reversed(self.context.live.values()) if result.error), "")
+        failed = (result.error for result in reversed([*self.context.live.values()]) if not result.state.ok)
+        return next(filter(None, failed), self.context.error)
 
     # What it is
 
@@ -122,6 +123,11 @@ class Run:
     @property
     def ok(self) -> bool:
         return self.state.ok
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for a person."""
+        return False
 
     @property
     def ended(self) -> bool:
@@ -236,7 +242,7 @@ class Run:
     # What one does with it
 
     def follow(self, show: Show, *, start: bool = False, from_start: bool = False) -> Self:
-        """Show the run to its end; the first interrupt asks its processes to end, the second ends them.
+        """Show the run until it ends or pauses; the first interrupt asks its processes to end, the second ends them.
 
         Args:
             start: it has not begun yet.
@@ -251,6 +257,8 @@ class Run:
                     self.stop(reason="interrupt", grace=0 if self.state is State.KILLING else None)
                 elif told[1] is not None:
                     show(told[0], told[1])
+                if self.waits:
+                    break
         return self
 
     def wait(self, timeout: float | None = None) -> Self:

@@ -15,23 +15,29 @@ from typing import Any, NoReturn, TypeVar
 from platformdirs import user_cache_path
 
 from kestra_magic.errors import KestraMagicError, did_you_mean
-from kestra_magic.model.checks import written_tasks
-from kestra_magic.model.load import load_flow
+from kestra_magic.model.flow import Flow
+from kestra_magic.model.load import Loaded, load_flow
 from kestra_magic.model.source import Source
 from kestra_magic.runners.local import LocalRunner
 from kestra_magic.runs.again import Names
 from kestra_magic.runs.context import Context, Wishes
-from kestra_magic.runs.flow import FlowEngine, FlowRun
+from kestra_magic.runs.engine import Plan
+from kestra_magic.runs.flow import FlowEngine
+from kestra_magic.runs.flowrun import FlowRun
 from kestra_magic.runs.found import attempts
 from kestra_magic.runs.given import files_given, flow_inputs, inputs_given
 from kestra_magic.runs.journal import Journal, Record
-from kestra_magic.runs.life import Life
+from kestra_magic.runs.known import flow_beside, paths_of
+from kestra_magic.runs.notes import notes, refuse_what_differs
+from kestra_magic.runs.processes import ProcessLife
 from kestra_magic.runs.pruning import Pruning
 from kestra_magic.runs.request import Request, Written, read
 from kestra_magic.runs.run import Run
+from kestra_magic.runs.slots import Slots
 from kestra_magic.settings import APP, current, data_folder
 from kestra_magic.stores.dotenv import read_dotenv
 from kestra_magic.stores.environments import find
+from kestra_magic.stores.kv import KV
 from kestra_magic.stores.secrets import Secrets
 from kestra_magic.workspace.directory import RunFolder
 from kestra_magic.workspace.storage import Storage
@@ -54,6 +60,7 @@ class Session:
     Attributes:
         beside: the folder where the notebook lies.
         runs: every run of this kernel, the latest of a name last.
+        flows: those that were read here, by namespace and id.
         names: the notebook's variables: what is bound to one is not pruned.
     """
 
@@ -61,6 +68,8 @@ class Session:
         self.beside = beside or Path.cwd()
         self.runs: list[Run] = []
         self.names: Mapping[str, object] = {}
+        self.flows: dict[tuple[str, str], Source] = {}
+        self.slots = Slots()
         self._journals: dict[Path, Journal] = {}
         self._lock = threading.RLock()
         self.pruning = Pruning(self)
@@ -88,6 +97,10 @@ class Session:
     def storage(self) -> Storage:
         allowed = (self.beside, *map(Path, current().allowed_paths))
         return Storage(self.data / "storage", namespace_files=self.beside / current().namespace_files, allowed=allowed)
+
+    @property
+    def kv(self) -> KV:
+        return KV(self.data / "kv.sqlite")
 
     @property
     def journal(self) -> Journal:
@@ -170,7 +183,7 @@ class Session:
         context = self._context(request, written, of)
         before = attempts(context.folder.path)[-1:] if of else []
         task_run, _, number = before[0].name.rpartition("-") if before else ("", "", "0")
-        return self.add(Run(context, Life(written.task, context, task_run=task_run, attempts=int(number))))
+        return self.add(Run(context, ProcessLife(written.task, context, task_run=task_run, attempts=int(number))))
 
     def _context(self, request: Request, written: Written, of: Record | None) -> Context:
         options = written.options
@@ -182,6 +195,7 @@ class Session:
             document=written.document,
             runner=LocalRunner(self.work),
             storage=self.storage,
+            kv=self.kv,
             secrets=Secrets(env_file),
             python=find(options.get("python")),
             beside=request.beside,
@@ -229,46 +243,90 @@ class Session:
         beside: Path,
         notebook: Mapping[str, object] | None = None,
         of: Record | None = None,
+        plan: Plan | None = None,
     ) -> FlowRun:
         """Return the execution of a flow, not yet started.
+
+        Args:
+            plan: which of its tasks run, and what stands in for others.
 
         Raises:
             KestraMagicError: it cannot start: every problem with its line.
         """
         request = Request(source=source, name=name, options=options, notebook=Names(notebook or {}), beside=beside)
-        loaded = load_flow(source, strict=current().strict, namespace=current().namespace, name=name)
+        loaded = self.load(source, strict=bool(options.get("strict", current().strict)), name=name)
         flow = loaded.flow
         self.make_way(name or flow.id, instead=bool(options.get("replace")))
-        env_file = self.env_file(options.get("env-file"), beside)
-        context = Context(
-            name=name or flow.id,
+        context = self._flow_context(request, loaded, of)
+        context.inputs = self._inputs(flow, options, context, request.notebook)
+        run = FlowRun(context, FlowEngine(flow, context, self.slots, plan))
+        self.add(run)
+        return run
+
+    def load(self, source: Source, *, strict: bool, name: str = "") -> Loaded:
+        """Read a flow, and remember it: others of this notebook may call it.
+
+        Raises:
+            SourceError: every problem with its line.
+        """
+        loaded = load_flow(source, strict=strict, namespace=current().namespace, name=name)
+        if strict:
+            refuse_what_differs(loaded.flow, loaded.document)
+        if loaded.flow.disabled:
+            raise KestraMagicError(f"the flow `{loaded.flow.id}` is disabled")
+        self.flows[loaded.flow.namespace, loaded.flow.id] = source
+        return loaded
+
+    def _flow_context(self, request: Request, loaded: Loaded, of: Record | None) -> Context:
+        flow, options = loaded.flow, request.options
+        name = request.name or flow.id
+        env_file = self.env_file(options.get("env-file"), request.beside)
+        return Context(
+            name=name,
             flow_id=flow.id,
             namespace=flow.namespace,
             document=loaded.document,
             runner=LocalRunner(self.work),
             storage=self.storage,
+            kv=self.kv,
             secrets=Secrets(env_file),
             python=find(None),
-            beside=beside,
+            beside=request.beside,
             wishes=wishes(options, env_file, {}),
             variables=dict(flow.variables),
             labels=dict(flow.labels),
             retry=flow.retry,
             flow=flow,
-            task_paths={task["id"]: path for path, task in written_tasks(loaded.document.value, ()) if "id" in task},
-            notices=list(loaded.notices),
+            task_paths=paths_of(loaded.document),
+            notices=[*loaded.notices, *notes(flow)],
+            launch=partial(self._launch, request.beside),
+            options=options,
             **self.found_again(request, of, flow=True),
-            folder=self.folder_of(of) if of else RunFolder.allocate(self.base, name or flow.id),
+            folder=self.folder_of(of) if of else RunFolder.allocate(self.base, name),
         )
+
+    def _inputs(
+        self, flow: Flow, options: Mapping[str, Any], context: Context, notebook: Mapping[str, object]
+    ) -> dict[str, Any]:
         try:
-            context.inputs = flow_inputs(flow, options, context, request.notebook)
+            return flow_inputs(flow, options, context, notebook)
         except KestraMagicError:
             with suppress(OSError):  # nothing ran: nothing is left behind
                 context.folder.path.rmdir()
             raise
-        run = FlowRun(context, FlowEngine(flow, context))
-        self.add(run)
-        return run
+
+    def _launch(self, beside: Path, namespace: str, flow_id: str, inputs: Mapping[str, Any]) -> FlowRun:
+        """Return an execution of a flow that another one calls, not yet started."""
+        source = self.flows.get((namespace, flow_id)) or flow_beside(beside, namespace, flow_id)
+        if source is None:
+            known = [known for _, known in self.flows]
+            said = f"no flow `{namespace}.{flow_id}` is known here{did_you_mean(flow_id, known)}"
+            raise KestraMagicError(f"{said}; run its cell first, or put its file beside the notebook")
+        request = Request(source=source, options={"inputs": inputs}, notebook=Names({}), beside=beside)
+        loaded = self.load(source, strict=current().strict)
+        context = self._flow_context(request, loaded, None)
+        context.inputs = self._inputs(loaded.flow, request.options, context, {})
+        return self.take(FlowRun(context, FlowEngine(loaded.flow, context, self.slots)))
 
     def _anew_flow(self, request: Request, inputs: Mapping[str, Any]) -> Run:
         given = request.options.get("inputs")

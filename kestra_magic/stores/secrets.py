@@ -52,8 +52,12 @@ class Secrets:
             found = self._from_environment(name)
         if found is None:
             raise SecretNotFound(self._missing(name, problem))
-        self.used.update({found, *(line.strip() for line in found.splitlines() if len(line.strip()) >= _LINE)} - {""})
+        self.hide(found)
         return found
+
+    def hide(self, value: str) -> None:
+        """Take *value* for a secret from now on."""
+        self.used.update({value, *(line.strip() for line in value.splitlines() if len(line.strip()) >= _LINE)} - {""})
 
     def _from_environment(self, name: str) -> str | None:
         for variable in (f"{PREFIX}{name}", f"{PREFIX}{name.upper()}"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.expressions.diagnosis import hazards
 from kestra_magic.expressions.errors import ExpressionError
-from kestra_magic.expressions.render import line_map, render, substitutions
+from kestra_magic.expressions.render import line_map, render, render_typed, substitutions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -50,6 +50,7 @@ class Place:
         where: the place in the cell of the n-th line (from 1) of the text at a path.
         cell: whether this is a process cell: there, a value with braces is refused rather than rendered twice.
         raw: whether the script is taken as it stands.
+        shared: whether root is there already, and stays.
         files: placed besides the task's own ``inputFiles``; *outputs* are globs besides its ``outputFiles``.
         values: the notebook's names.
         options: of the job: grace, background …
@@ -71,6 +72,7 @@ class Place:
     cell: bool = False
     raw: bool = False
     here: bool = False
+    shared: bool = False
     files: Mapping[str, object] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
     values: Mapping[str, object] = field(default_factory=dict)
@@ -81,6 +83,10 @@ class Place:
 
     def render(self, text: str, **more: object) -> str:
         return render(text, self.scope(more), self.host)
+
+    def value(self, text: str) -> Any:
+        """Render; a lone expression keeps the type of its value."""
+        return render_typed(text, self.scope({}), self.host)
 
     def twice(self, text: str, **more: object) -> str:
         """Render where a server renders two times."""
@@ -139,9 +145,13 @@ class Prepared:
         rendered: the commands or the script as they will run.
         script: the script file's name; empty when the text itself is the command.
         lines: for each line of that file or text where it was written; None: nowhere in the cell.
+        keys: the names of output files that are known by another one.
+        outputs: of the task, besides those of a script.
     """
 
     job: Job
     rendered: str
     script: str = ""
     lines: tuple[Origin | None, ...] = ()
+    keys: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict)

@@ -76,6 +76,7 @@ class Preparation:
             env=self.env | {"WORKING_DIR": self.place.root} | self._output_env(),
             root=self.place.root,
             here=self.place.here,
+            shared=self.place.shared,
             log_dir=self.place.log_dir,
             inputs=tuple(self.inputs.values()),
             folders=() if self.place.here else (self.output_dir,),

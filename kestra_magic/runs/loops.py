@@ -1,0 +1,91 @@
+"""``ForEach``, ``EachSequential``, ``EachParallel``, ``Loop``, ``LoopUntil``."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from kestra_magic.errors import KestraMagicError
+from kestra_magic.model.scalars import as_text
+from kestra_magic.runs.life import falsy
+from kestra_magic.runs.progress import State
+
+if TYPE_CHECKING:
+    from kestra_magic.model.flowables import LoopUntil
+    from kestra_magic.runs.flowables import FlowableLife
+    from kestra_magic.runs.frame import Frame
+
+__all__ = ["each_parallel", "each_sequential", "for_each", "until"]
+
+
+def for_each(life: FlowableLife) -> State:
+    """Values at once up to the limit; within a value one task after the other."""
+    tasks = life.task.main()
+    turns = _turns(life, life.get("values"))
+    return life.branches([(tasks, frame) for frame in turns], life.get("concurrency_limit"))
+
+
+def each_sequential(life: FlowableLife) -> State:
+    tasks = life.task.main()
+    return life.branches([(tasks, frame) for frame in _turns(life, life.get("value"))], 1)
+
+
+def each_parallel(life: FlowableLife) -> State:
+    """Every task for every value at once."""
+    turns = _turns(life, life.get("value"))
+    return life.branches([([task], frame) for frame in turns for task in life.task.main()], life.get("concurrent"))
+
+
+def _turns(life: FlowableLife, values: list[Any]) -> list[Frame]:
+    """Source: ``FlowableUtils.resolveEachTasks``: each value once, what is no text as JSON."""
+    nulls = sum(value is None for value in values)
+    if nulls:
+        raise KestraMagicError(f"Found '{nulls}' null values on Each, with values={json.dumps(values)}")
+    frame = life.inside()
+    texts = dict.fromkeys(map(_as_value, values))
+    return [frame.turn(n, text) for n, text in enumerate(texts)]
+
+
+def _as_value(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return as_text(value)
+
+
+def until(life: FlowableLife) -> State:
+    """Source: ``LoopUntil``: its tasks, then the condition, then a wait."""
+    task: LoopUntil = life.task  # type: ignore[assignment]
+    limits = _Limits(life)
+    turn = 0
+    while True:
+        turn += 1
+        state = life.inner(task.tasks, life.inside())
+        life.give({"iterationCount": turn})
+        if not state.ok or not falsy(life.get("condition")):
+            return state
+        if limits.reached(turn):
+            failed = life.get("fail_on_max_reached")
+            life.log("ERROR" if failed else "WARN", f"the condition did not hold after {turn} iterations")
+            return State.FAILED if failed else state
+        if life.halted(limits.interval):
+            return State.KILLED
+
+
+class _Limits:
+    """``checkFrequency``."""
+
+    def __init__(self, life: FlowableLife) -> None:
+        task: LoopUntil = life.task  # type: ignore[assignment]
+        self.interval, self._seconds, self._count = (
+            life.resolved(getattr(task.check_frequency, name), "checkFrequency")
+            for name in ("interval", "max_duration", "max_iterations")
+        )
+        self.interval = self.interval.total_seconds()
+        self._began = time.monotonic()
+
+    def reached(self, turn: int) -> bool:
+        if self._count is not None and turn >= self._count:
+            return True
+        late = time.monotonic() + self.interval - self._began
+        return self._seconds is not None and late > self._seconds.total_seconds()

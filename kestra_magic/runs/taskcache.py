@@ -1,0 +1,78 @@
+"""``taskCache``: a task whose rendered properties are those of an earlier run gives what that one gave."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from kestra_magic.errors import KestraMagicError
+from kestra_magic.workspace.directory import new_id
+from kestra_magic.workspace.transfer import TransferError, make_private
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kestra_magic.model.tasks import TaskCache
+    from kestra_magic.tasks.place import Place
+    from kestra_magic.workspace.storage import Storage
+
+__all__ = ["Remembered"]
+
+
+class Remembered:
+    """The outputs of one task with one set of rendered properties.
+
+    Source: Kestra's ``WorkerTaskCallable`` and its ``hashTask``.
+    """
+
+    def __init__(self, asked: TaskCache, written: Any, place: Place, flow: str) -> None:
+        self.ttl = asked.ttl
+        self.storage: Storage = place.storage
+        self.namespace = place.namespace
+        rendered = _rendered({k: v for k, v in written.items() if k != "taskCache"}, place)
+        said = json.dumps([place.namespace, flow, rendered], sort_keys=True, default=str)
+        key = hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest()
+        self.path: Path = self.storage.root.parent / "task-cache" / f"{key}.json"
+
+    def recall(self) -> dict[str, Any] | None:
+        """Return the outputs; None if there are none, if they are too old, or if a file of them is gone."""
+        try:
+            known = json.loads(self.path.read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
+        late = self.ttl is not None and time.time() - known["at"] > self.ttl.total_seconds()
+        outputs: dict[str, Any] = known["outputs"]
+        return None if late or not all(map(self._is_there, _uris(outputs))) else outputs
+
+    def remember(self, outputs: dict[str, Any]) -> None:
+        partly = self.path.with_name(f".{new_id()}")
+        try:
+            make_private(self.path.parent)
+            partly.write_text(json.dumps({"at": time.time(), "outputs": outputs}, default=str), "utf-8")
+            os.replace(partly, self.path)
+        except OSError as error:
+            raise TransferError(self.path, error) from None
+
+    def _is_there(self, uri: str) -> bool:
+        try:
+            return self.storage.path(uri, namespace=self.namespace).is_file()
+        except KestraMagicError:
+            return False
+
+
+def _rendered(value: Any, place: Place) -> Any:
+    if isinstance(value, str):
+        return place.render(value, workingDir="workingDir", outputDir="outputDir", outputFiles={})
+    if isinstance(value, dict):
+        return {key: _rendered(item, place) for key, item in value.items()}
+    return [_rendered(item, place) for item in value] if isinstance(value, list) else value
+
+
+def _uris(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value] if value.startswith("kestra:///") else []
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [uri for item in items for uri in _uris(item)]
