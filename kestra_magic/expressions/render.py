@@ -19,12 +19,12 @@ from .values import MAX_TEXT, native, show_json, show_plain
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Piece", "line_map", "render", "render_deep", "render_typed", "substitutions"]
+__all__ = ["RAW", "Piece", "line_map", "render", "render_deep", "render_typed", "substitutions"]
 
 T = TypeVar("T")
 
 ROUNDS = 100
-_RAW = regex.compile(r"\{%-*\s*raw\s*-*%\}([^\r\n\x85\u2028\u2029]*?)\{%-*\s*endraw\s*-*%\}")
+RAW = regex.compile(r"\{%-*\s*raw\s*-*%\}([^\r\n\x85\u2028\u2029]*?)\{%-*\s*endraw\s*-*%\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def substitutions(text: str, scope: Mapping[str, object], host: Host | None = No
         return Piece(_unwrapped(_with_raw(show_json(value), raws)), site.expression, site.line)
 
     pieces = _run(compile_template(cut), scope, host, piece)
-    if _RAW.search("".join(piece.text for piece in pieces)):  # a raw block that came of more than one piece
+    if RAW.search("".join(piece.text for piece in pieces)):  # a raw block that came of more than one piece
         return [Piece(render(text, scope, host), None, 1)]
     return pieces
 
@@ -155,7 +155,7 @@ def _without_raw(text: str) -> tuple[str, dict[str, str]]:
         raws[key] = found.group()
         return key
 
-    return _RAW.sub(mark, text), raws
+    return RAW.sub(mark, text), raws
 
 
 def _with_raw(text: str, raws: dict[str, str]) -> str:
@@ -165,7 +165,7 @@ def _with_raw(text: str, raws: dict[str, str]) -> str:
 
 
 def _unwrapped(text: str) -> str:
-    return _RAW.sub(r"\1", text) if "raw" in text else text
+    return RAW.sub(r"\1", text) if "raw" in text else text
 
 
 FAILURES = (

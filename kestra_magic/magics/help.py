@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["VERBS", "flow_help", "kestra_help", "process_help", "table"]
 
 VERBS = {
+    "export": "[NAMES] [-o FILE] [--target 1.3|2.0]: the process cells, in order, as one flow",
     "help": "this text",
     "doctor": "what this machine offers: Python, kernels, shells, interpreters, supervision",
 }

@@ -49,4 +49,14 @@ def _doctor(shell: InteractiveShell, rest: str, cell: str | None) -> None:
     print(report())
 
 
-DO: dict[str, Callable[[InteractiveShell, str, str | None], Any]] = {"help": _help, "doctor": _doctor}
+def _export(shell: InteractiveShell, rest: str, cell: str | None) -> None:
+    from kestra_magic.magics.flows import export
+
+    export(shell, rest)
+
+
+DO: dict[str, Callable[[InteractiveShell, str, str | None], Any]] = {
+    "help": _help,
+    "doctor": _doctor,
+    "export": _export,
+}

@@ -68,9 +68,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """A process cell as it was understood: a valid task, and the options that are not the task's."""
+    """A process cell as it was understood: a valid task, and the options that are not the task's.
+
+    Attributes:
+        properties: what the task was made of, as it was written.
+    """
 
     task: ScriptTask
+    properties: dict[str, Any]
     document: CellDocument
     options: dict[str, Any]
     notices: tuple[str, ...] = ()
@@ -99,7 +104,13 @@ def read(request: Request) -> Written:
     given = {way: option for way, option in origins.items() if way[0] not in properties}
     loaded = load_task(task, header.document, origins=given)
     assert isinstance(loaded.task, ScriptTask)
-    return Written(task=loaded.task, document=document, options=options, notices=loaded.notices)
+    return Written(
+        task=loaded.task,
+        properties=loaded.document.value,
+        document=document,
+        options=options,
+        notices=loaded.notices,
+    )
 
 
 def _divided(document: Document) -> tuple[dict[str, Any], dict[str, Any]]:

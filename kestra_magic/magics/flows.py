@@ -1,0 +1,88 @@
+"""Verbs for whole flows: `%kestra run rerun export diff kv validate`."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kestra_magic.errors import KestraMagicError
+from kestra_magic.magics.arguments import Parser, words
+
+if TYPE_CHECKING:
+    import argparse
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from kestra_magic.runs.export import Exported
+
+__all__ = ["export"]
+
+
+def export(shell: InteractiveShell, rest: str) -> None:
+    """`%kestra export [NAMES…] [-o FILE] [--target 1.3|2.0]`."""
+    from kestra_magic.runs.export import export as exported
+    from kestra_magic.runs.session import notebook_folder, session
+    from kestra_magic.settings import current
+
+    asked = _asked(_export_parser(), rest)
+    here = notebook_folder(shell.user_ns)
+    made = exported(
+        session().runs,
+        asked.names,
+        flow_id=_flow_id(asked.output),
+        namespace=current().namespace,
+        namespace_files=here / current().namespace_files,
+        target=asked.target,
+    )
+    told = [*made.told, *(_write(made, here / asked.output) if asked.output else _unwritten(made))]
+    if not asked.output:
+        print(made.text, end="")
+    print("\n".join(told), file=sys.stderr)
+
+
+def _export_parser() -> Parser:
+    parser = Parser(prog="%kestra export", allow_abbrev=False, add_help=False)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("-o", "--output", default="")
+    parser.add_argument("--target", choices=("1.3", "2.0"), default="1.3")
+    return parser
+
+
+def _asked(parser: Parser, rest: str) -> argparse.Namespace:
+    return parser.parse_args(words(rest))
+
+
+def _flow_id(output: str) -> str:
+    """The flow is called like its file, else like the notebook."""
+    name = Path(output or os.environ.get("JPY_SESSION_NAME", "") or "notebook").stem
+    return re.sub(r"[^a-zA-Z0-9._-]+", "-", name).strip("._-") or "notebook"
+
+
+def _write(made: Exported, path: Path) -> list[str]:
+    """Write the flow and its namespace files; nothing that lies there already is changed, but for the flow itself.
+
+    Raises:
+        KestraMagicError: a namespace file of that name holds something else, or the disk does not take it.
+    """
+    space = path.parent / "_files"
+    files = {space / name: what if isinstance(what, bytes) else what.read_bytes() for name, what in made.files.items()}
+    for target, content in files.items():
+        if target.exists() and target.read_bytes() != content:
+            raise KestraMagicError(f"`{target}` holds something else than this notebook uses: move it away first")
+    try:
+        for target, content in files.items():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        path.write_text(made.text, "utf-8")
+    except OSError as error:
+        raise KestraMagicError(f"`{path}` cannot be written: {error.strerror}") from None
+    beside = f", with {len(files)} namespace file{'s' * (len(files) != 1)} in `_files`" if files else ""
+    return [f"written to `{path.name}`{beside}: `%kestra run {path.name}` runs it"]
+
+
+def _unwritten(made: Exported) -> list[str]:
+    names = ", ".join(f"`{name}`" for name in made.files)
+    return [f"in `_files` beside the flow must lie {names}: `-o flow.yaml` puts them there"] if names else []
