@@ -54,7 +54,7 @@ def _id(name: str) -> str:
 
 
 def _same(one: object, other: object) -> bool:
-    return type(one) is type(other) and (bool(one == other) or repr(one) == repr(other))
+    return type(one) is type(other) and bool(one == other or repr(one) == repr(other))
 
 
 def declaration(name: str, value: object) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def _escaped_within(value: Any) -> Any:
 
 def _json(value: object) -> str:
     try:
-        return escaped(json.dumps(value, ensure_ascii=False))
+        return escaped(json.dumps(value, ensure_ascii=False, allow_nan=False))
     except (TypeError, ValueError):
         return ""
 
