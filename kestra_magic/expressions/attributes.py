@@ -151,7 +151,6 @@ _STRING: Table = {
     "length": lambda s: code_units(s),
     "empty": lambda s: s == "",
     "blank": lambda s: not s.strip(),
-    "bytes": lambda s: Array(byte - 256 if byte > 127 else byte for byte in s.encode()),
     "tostring": lambda s: s,
     "touppercase": lambda s: s.upper(),
     "tolowercase": lambda s: s.lower(),

@@ -24,7 +24,7 @@ from .parser import parse
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["KESTRA", "Compiled", "Dialect", "Site", "compile_template"]
+__all__ = ["KESTRA", "RELEASED", "Compiled", "Dialect", "Site", "compile_template"]
 
 CACHED = 1000
 _CONTEXT = nodes.ContextReference()
@@ -33,16 +33,33 @@ _WRAPPING = {"+", "-", "*", "/", "%", "==", "equals", "!=", "<", ">", "<=", ">="
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How Pebble is set up; the default is Kestra's way, anything else is for comparison with plain Pebble."""
+    """How Pebble is set up; the default is Kestra's way with all that any version of it knows.
+
+    *newer* off refuses what the released Kestra 1.3 (Pebble 3.2) does not have; the rest is for comparison with
+    plain Pebble.
+    """
 
     strict: bool = True
     trim_newline: bool = False
     json: bool = True
     recursive: bool = False
     renders: bool = True
+    newer: bool = True
+
+    def knows(self, name: str) -> bool:
+        """Whether a filter or function of that name is there."""
+        return (self.newer or name not in NEWER) and (self.renders or name not in ("render", "renderOnce"))
 
 
 KESTRA = Dialect()
+RELEASED = Dialect(newer=False)
+NEWER = frozenset({
+    "urlEncode", "urlDecode", "base64Encode", "base64Decode", "condenseString", "regexMatch", "regexReplace",
+    "regexExtract", "jsonEncode", "uniq", "format", "isWeekend", "dayOfWeek", "dayOfMonth", "monthOfYear", "hourOfDay",
+    "isDayWeekInMonth", "isLastWorkingDay", "isDateBefore", "isDateAfter", "isDateBetween", "isPublicHoliday",
+    "jsonDecode", "env", "fileEmpty", "appLink", "credential", "currentOutput", "parentOutput", "iterationOutput",
+    "loopOutputs",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +348,7 @@ class _Builder:
                 built = [nodes.Tuple([self._expression(k), self._expression(v)], "load") for k, v in pairs]
                 return self._operation(":map", nodes.List(built), line=line)
             case tree.Unary(operator=operator, operand=operand):
-                name = f"{self.asking}not" if operator == "not" else f"unary {operator}"
+                name = f"{self.asking}not" if operator == "not" else self._of_version(f"unary {operator}")
                 return self._operation(name, self._expression(operand), line=line)
             case tree.Binary():
                 return self._binary(expression)
@@ -384,13 +401,16 @@ class _Builder:
             )
         if operator in ("~", "+"):
             sides = [self._shield(side) if operator == "+" else self._expression(side) for side in _chain(node)]
-            return self._operation(operator, *sides, line=line)
+            return self._operation(self._of_version(operator), *sides, line=line)
         build = self._shield if operator in _WRAPPING else self._expression
-        return self._operation(operator, build(node.left), build(node.right), line=line)
+        return self._operation(self._of_version(operator), build(node.left), build(node.right), line=line)
+
+    def _of_version(self, operator: str) -> str:
+        return operator if self.dialect.newer or f"3.2 {operator}" not in OPERATIONS else f"3.2 {operator}"
 
     def _filter(self, name: str, value: nodes.Expr, arguments: tree.Arguments, line: int) -> nodes.Expr:
         known = REGISTRY.filters.get(name)
-        if known is None:
+        if known is None or not self.dialect.knows(name):
             return self._unknown("Filter", name, line)
         return self._invoke(f"|{name}", known, (value,), arguments, line)
 
@@ -447,7 +467,7 @@ class _Builder:
         if name == "parent":
             return self._fail("parent() is of no use: Kestra switches `extends` off", line)
         known = REGISTRY.functions.get(name)
-        if known is not None and (self.dialect.renders or name not in ("render", "renderOnce")):
+        if known is not None and self.dialect.knows(name):
             return self._invoke(f"{name}()", known, (_CONTEXT,), node.arguments, line)
         if name in self.macros:
             return self._call_macro(*self.macros[name], node.arguments, line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from functools import lru_cache
 from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import regex
@@ -13,7 +14,7 @@ from .errors import ExpressionError
 from .values import iso_offset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 __all__ = ["Part", "names", "parts", "written"]
 
@@ -31,10 +32,10 @@ PRESETS = {
     "sql_seq": "yyyy-MM-dd HH:mm:ss",
     "iso_local_date": "uuuu-MM-dd",
 }
-# Java 21's English styles: a narrow space, which breaks no line, stands before AM and PM.
+# English as newer Java has it: a narrow space, which breaks no line, stands before AM and PM.
 STYLES = {
-    "full": "EEEE, MMMM d, y 'at' h:mm:ss\u202fa zzzz",
-    "long": "MMMM d, y 'at' h:mm:ss\u202fa z",
+    "full": "EEEE, MMMM d, y, h:mm:ss\u202fa zzzz",
+    "long": "MMMM d, y, h:mm:ss\u202fa z",
     "medium": "MMM d, y, h:mm:ss\u202fa",
     "short": "M/d/yy, h:mm\u202fa",
 }
@@ -103,6 +104,8 @@ class Names(NamedTuple):
     halves: tuple[str, str] = ("AM", "PM")
     first_day: int = 6
     least_days: int = 1
+    locale: str = "en_US"
+    styles: Mapping[str, str] = MappingProxyType(STYLES)
 
 
 ENGLISH = Names(
@@ -122,8 +125,8 @@ def names(locale: str | None) -> Names:
         found = import_module("babel").Locale.parse(locale)
     except ImportError:
         raise ExpressionError("a locale other than English needs the package `babel`: `pip install babel`") from None
-    except ValueError as error:
-        raise ExpressionError(f"no locale `{locale}`: {error}") from None
+    except Exception:  # babel has an error of its own for a locale it does not know
+        raise ExpressionError(f"no locale `{locale}` is known") from None
     wide = ("wide", "abbreviated", "narrow")
 
     def words(of: Any, keys: range) -> tuple[tuple[str, str, str], ...]:
@@ -134,9 +137,16 @@ def names(locale: str | None) -> Names:
         words(found.months, range(1, 13)),
         words(found.days, range(7)),
         (str(halves["am"]), str(halves["pm"])),
-        int(found.first_week_day),
-        int(found.min_week_days),
+        int(found.first_week_day) if found.territory else 6,
+        int(found.min_week_days) if found.territory else 1,
+        locale,
+        {style: _style(found, style) for style in STYLES},
     )
+
+
+def _style(locale: Any, style: str) -> str:
+    glue = str(locale.datetime_formats["medium"])
+    return glue.replace("{1}", locale.date_formats[style].pattern).replace("{0}", locale.time_formats[style].pattern)
 
 
 # writing
@@ -148,7 +158,7 @@ def written(pattern: str, moment: datetime, locale: str | None = None) -> str:
     if own is not None:
         return own(moment)
     words = names(locale)
-    pattern = STYLES.get(pattern) or PRESETS.get(pattern, pattern)
+    pattern = words.styles[pattern] if pattern in STYLES else PRESETS.get(pattern, pattern)
     return "".join(_part(part, moment, words) for part in parts(pattern))
 
 
@@ -243,18 +253,29 @@ def _zone_id(moment: datetime, *_: object) -> str:
     return getattr(moment.tzinfo, "key", None) or iso_offset(moment)
 
 
-def _zone_name(moment: datetime, count: int, _: Names) -> str:
+def _zone_name(moment: datetime, count: int, words: Names) -> str:
     key = getattr(moment.tzinfo, "key", None)
     if key is None:
         return iso_offset(moment)
     if count < 4:
-        return moment.tzname() or key
-    if key in ("UTC", "Etc/UTC"):
+        short = moment.tzname() or key
+        return f"GMT{iso_offset(moment)}" if short[0] in "+-" else short
+    if key in ("UTC", "Etc/UTC") and words is ENGLISH:
         return "Coordinated Universal Time"
+    return _long_name(moment, words, None)
+
+
+def _generic_name(moment: datetime, count: int, words: Names) -> str:
+    return _zone_name(moment, count, words) if count < 4 else _long_name(moment, words, "generic")
+
+
+def _long_name(moment: datetime, words: Names, variant: str | None) -> str:
     try:
-        return str(import_module("babel.dates").get_timezone_name(moment, locale="en_US"))
+        dates = import_module("babel.dates")
     except ImportError:
         raise ExpressionError("the names of zones (`zzzz`) need the package `babel`: `pip install babel`") from None
+    asked = moment if variant is None else moment.tzinfo
+    return str(dates.get_timezone_name(asked, zone_variant=variant, locale=words.locale))
 
 
 def _localized_offset(moment: datetime, count: int, _: Names) -> str:
@@ -286,7 +307,7 @@ def _capital_z(moment: datetime, count: int, words: Names) -> str:
 _WORDS: dict[str, Callable[[datetime, int, Names], str]] = {
     "G": lambda _, count, __: {4: "Anno Domini", 5: "A"}.get(count, "AD"),
     "u": _year, "y": _year, "M": _month, "L": _month, "E": _day, "e": _local_day, "c": _local_day,
-    "Q": _quarter, "q": _quarter, "a": _half, "B": _period, "V": _zone_id, "z": _zone_name, "v": _zone_name,
+    "Q": _quarter, "q": _quarter, "a": _half, "B": _period, "V": _zone_id, "z": _zone_name, "v": _generic_name,
     "O": _localized_offset, "Z": _capital_z,
     "S": lambda t, count, _: f"{t.microsecond:06d}000"[:count],
     "Y": lambda t, count, words: _years(_week(t, words)[0], count),

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import regex
 
 from .errors import ExpressionError
-from .values import Instant, java_type
+from .values import Instant, iso_offset, java_type
 
 __all__ = ["Unreadable", "clamped", "instant", "iso_parsed", "local_zone", "made", "settled", "zone"]
 
@@ -25,6 +25,27 @@ class Unreadable(ExpressionError):
 
 
 # zones
+
+
+_GONE = {"EST", "MST", "HST", "ROC", "localtime", "posixrules"}
+
+
+class _Prefixed(tzinfo):
+    """`UTC+03:00`: an offset that keeps its prefix."""
+
+    def __init__(self, prefix: str, offset: tzinfo) -> None:
+        self._offset = offset
+        said = iso_offset(datetime(2000, 1, 1, tzinfo=offset))
+        self.key = prefix if said == "Z" else f"{prefix}{said}"
+
+    def utcoffset(self, _: datetime | None) -> timedelta | None:
+        return self._offset.utcoffset(None)
+
+    def dst(self, _: datetime | None) -> timedelta | None:
+        return timedelta()
+
+    def tzname(self, _: datetime | None) -> str:
+        return self.key
 
 
 def local_zone() -> tzinfo:
@@ -58,8 +79,9 @@ def zone(name: str | None) -> tzinfo:
         return UTC
     found = _offset(name)
     if found is None and (prefixed := _PREFIXED.fullmatch(name)):
-        found = _offset(prefixed.group(2))
-    found = found or _region(name)
+        inner = _offset(prefixed.group(2))
+        found = None if inner is None else _Prefixed(prefixed.group(1), inner)
+    found = found or (None if name in _GONE else _region(name))
     if found is None:
         raise ExpressionError(f"Unknown time-zone ID: {name}")
     return found

@@ -10,7 +10,7 @@ from .attributes import cut
 from .errors import ExpressionError, MissingError
 from .operators import is_empty
 from .registry import REGISTRY
-from .texts import needs_long, needs_text
+from .texts import needs_count, needs_text
 from .values import Array, Char, Entry, Group, Macroed, bounded, code_units, java_map, java_type, text
 
 __all__ = ["joined"]
@@ -98,19 +98,27 @@ def _whole(value: object, name: str) -> int:
 
 @filter_("sort")
 def sort(value: object) -> object:
-    if value is None or isinstance(value, (list, Array)):
+    """Sort a list itself, as Java does: who prints it again sees it sorted."""
+    if isinstance(value, list):
+        value.sort(key=cmp_to_key(_order))
+        return value
+    if value is None or isinstance(value, Array):
         return None if value is None else sorted(value, key=cmp_to_key(_order))
     raise ExpressionError("Unsupported input type for sort filter")
 
 
 @filter_("rsort")
 def rsort(value: object) -> object:
-    return None if value is None else sorted(_list(value), key=cmp_to_key(_order), reverse=True)
+    if value is not None:
+        _list(value).sort(key=cmp_to_key(_order), reverse=True)
+    return value
 
 
 @filter_("reverse")
 def reverse(value: object) -> object:
-    return None if value is None else _list(value)[::-1]
+    if value is not None:
+        _list(value).reverse()
+    return value
 
 
 def _list(value: object) -> list[Any]:
@@ -168,7 +176,7 @@ def chunk(value: object, size: object) -> object:
         return None
     if not isinstance(value, list):
         raise ExpressionError(f"'chunk' filter can only be applied to List. Actual type was: {java_type(value)}")
-    many = needs_long(size, "size")
+    many = needs_count(size, "size")
     if many <= 0:
         raise ExpressionError("'chunk' needs a size above 0")
     return [value[start : start + many] for start in range(0, len(value), many)]

@@ -8,6 +8,7 @@ import json
 import os
 from collections import ChainMap
 from contextvars import ContextVar
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -92,11 +93,10 @@ def render_once(evaluation: Evaluation, value: object) -> object:
 
 
 def _rendered(evaluation: Evaluation, value: object, recursive: bool) -> object:
-    from .compiler import KESTRA, Dialect
     from .render import render as render_text
 
     scope = ChainMap(evaluation.layered(), evaluation.variables)  # type: ignore[arg-type]
-    dialect = Dialect(recursive=True) if recursive else KESTRA
+    dialect = replace(evaluation.compiled.dialect, recursive=recursive)
 
     def again(inner: object) -> object:
         if isinstance(inner, str):
@@ -113,7 +113,7 @@ def _rendered(evaluation: Evaluation, value: object, recursive: bool) -> object:
 @function("printContext")
 def print_context(evaluation: Evaluation) -> object:
     """A map of Kestra's variables and of what the template has set."""
-    return java_map(evaluation.everything().items())
+    return java_map(evaluation.everything().items(), capacity=16)
 
 
 @function("fetchContext")

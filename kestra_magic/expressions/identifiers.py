@@ -53,8 +53,8 @@ def ksuid(_: Evaluation) -> object:
 @function("nanoId", "length alphabet")
 def nano_id(_: Evaluation, length: object = None, alphabet: object = None) -> object:
     letters = needs_text(alphabet) if alphabet is not None else f"_-{BASE62}"
-    if length is not None and (isinstance(length, bool) or not isinstance(length, int) or length < 1):
-        raise ExpressionError("The 'nanoId' function expects a positive whole number as argument 'length'")
+    if length is not None and (isinstance(length, bool) or not isinstance(length, int) or length < 0):
+        raise ExpressionError("The 'nanoId' function expects a whole number as argument 'length'")
     if not letters:
         raise ExpressionError("The 'nanoId' function expects an 'alphabet' of at least one character")
     many = 21 if length is None else int(length)  # type: ignore[call-overload]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..settings import current
 from .errors import ExpressionError
 from .registry import REGISTRY
 from .texts import needs_text
-from .values import Long, java_type, text
+from .values import Long, java_map, java_type, text
 
 if TYPE_CHECKING:
     from .evaluation import Evaluation
@@ -42,7 +43,10 @@ def _within(evaluation: Evaluation, outputs: object) -> object:
 @function("currentEachOutput", "outputs")
 def current_each_output(evaluation: Evaluation, outputs: object) -> object:
     """What a sibling gave in the same iteration, through all loops around it."""
-    found = _within(evaluation, _needs_map("currentEachOutput", outputs))
+    siblings = _needs_map("currentEachOutput", outputs)
+    if evaluation.get_variable("parents") is None and current().profile != "P1":
+        raise ExpressionError("`currentEachOutput` works inside a loop only: there are no `parents` here")
+    found = _within(evaluation, siblings)
     value = _task_run(evaluation, "currentEachOutput").get("value")
     return found.get(value) if isinstance(found, dict) else None
 
@@ -108,11 +112,11 @@ def loop_outputs(_: Evaluation, outputs: object, name: object) -> object:
 @function("tasksWithState", "state")
 def tasks_with_state(evaluation: Evaluation, state: object) -> object:
     wanted = needs_text(state).upper()
-    found: list[dict[str, object]] = []
+    found: list[dict[object, object]] = []
     for task, details in (evaluation.get_variable("tasks") or {}).items():
         for key, inner in details.items() if isinstance(details, dict) else ():
             value = inner.get("state") if isinstance(inner, dict) else inner if key == "state" else None
             if isinstance(value, str) and value.upper() == wanted:
                 more = {"value": key} if isinstance(inner, dict) else {}
-                found.append({"taskId": task, "state": wanted, **more})
+                found.append(java_map({"taskId": task, "state": wanted, **more}.items(), capacity=16))
     return found

@@ -15,9 +15,9 @@ __all__ = ["BINARY", "SPACE", "UNARY", "Kind", "Lines", "Token", "tokenize", "un
 UNARY = {"not": 500, "+": 500, "-": 500}
 BINARY = {
     "or": 10, "and": 15, "is": 20, "is not": 20, "contains": 20,
-    "==": 30, "equals": 30, "!=": 30, ">": 30, "<": 30, ">=": 30, "<=": 30, "isIn": 30,
+    "==": 30, "equals": 30, "!=": 30, ">": 30, "<": 30, ">=": 30, "<=": 30,
     "+": 40, "-": 40, "*": 60, "/": 60, "%": 60,
-    "|": 100, "~": 110, "..": 120, "??": 120, "???": 120,
+    "|": 100, "~": 110, "..": 120, "??": 120, "isIn": 120, "???": 120,
 }  # fmt: skip
 
 # What Java's Character.isWhitespace takes for white; its regular expressions know the first six alone.

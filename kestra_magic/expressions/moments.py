@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
 from ..errors import did_you_mean
+from ..settings import current
 from .dateparsing import parser
 from .datepatterns import written
 from .dates import clamped, made, settled, zone
 from .errors import ExpressionError
 from .registry import REGISTRY
-from .texts import needs_long, needs_text
+from .texts import needs_count, needs_text
 from .values import Long
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def date_add(
     """Add *amount* of a unit of Java's `ChronoUnit`: days and longer by the calendar, shorter ones by the clock."""
     if value is None:
         return None
-    many, home = needs_long(amount, "amount"), _home(time_zone)
+    many, home = needs_count(amount, "amount"), _home(time_zone)
     moment = moment_of(value, home, existing)
     try:
         later = _added(moment, many, needs_text(unit))
@@ -134,11 +135,11 @@ def timestamp_milli(value: object, time_zone: object = None, existing: object = 
 
 @filter_("timestampMicro", "timeZone existingFormat")
 def timestamp_micro(value: object, time_zone: object = None, existing: object = None) -> object:
-    """Nanoseconds of the second and microseconds of its part, added: Kestra's slip, which its own test keeps."""
+    """Microseconds. Up to 0.21 (profile P1) they were added to the nanoseconds of the second, a slip."""
     if value is None:
         return None
     seconds, micros = _since_1970(value, time_zone, existing)
-    return str(seconds * 1_000_000_000 + micros)
+    return str(seconds * (1_000_000_000 if current().profile == "P1" else 1_000_000) + micros)
 
 
 @filter_("timestampNano", "timeZone existingFormat")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import regex
 
@@ -160,22 +160,36 @@ def number_format(value: Any, pattern: object = None) -> object:
     return decimal_format(needs_text(pattern) if pattern is not None else "#,##0.###", value)
 
 
+class _Digits(NamedTuple):
+    """How many digits a pattern wants, as `DecimalFormat.applyPattern` counts them."""
+
+    least_whole: int
+    most_whole: int
+    least_tail: int
+    most_tail: int
+
+
+def _digits(found: regex.Match[str]) -> _Digits:
+    whole, tail = found["whole"].replace(",", ""), found["tail"] or ""
+    if "0" not in whole and "0" not in tail and found["tail"] is not None and whole + tail:
+        return _Digits(bool(whole), len(whole), not whole, len(tail))
+    return _Digits(whole.count("0"), len(whole), tail.count("0"), len(tail))
+
+
 def decimal_format(pattern: str, value: Any) -> str:
-    positive, semicolon, negative = pattern.partition(";")
+    positive, _, negative = pattern.partition(";")
     found = _PATTERN.fullmatch(positive)
     if found is None or len(pattern) > 1000:
         raise ExpressionError(f'Malformed pattern "{pattern}"')
     if isinstance(value, float) and (value != value or abs(value) == float("inf")):
-        said = "NaN" if value != value else "∞"
-        return said if value != value else _affixed(found, said, value < 0, negative if semicolon else "")
-    exact = _shortest(value)
-    affixes = found["prefix"] + found["suffix"]
-    exact = EXACT.scaleb(exact, 2 if "%" in affixes else 3 if "‰" in affixes else 0)
+        return "NaN" if value != value else _affixed(found, "∞", value < 0, negative)
+    affixes, exact = found["prefix"] + found["suffix"], _shortest(value)
     if isinstance(value, float) and -int(exact.as_tuple().exponent) > len(found["tail"] or ""):
-        exact = EXACT.scaleb(Decimal(float(value)), exact.adjusted() - _shortest(value).adjusted() if value else 0)
-    said, zero = _scientific(found, abs(exact)) if found["exponent"] else _written(found, abs(exact))
-    below = exact.is_signed() and (not zero or isinstance(value, float))
-    return _affixed(found, said, below, negative if semicolon else "")
+        exact = Decimal(float(value))  # a tie is decided by the digits behind it
+    exact = EXACT.scaleb(exact, 2 if "%" in affixes else 3 if "‰" in affixes else 0)
+    write = _with_exponent if found["exponent"] else _written
+    said, zero = write(found, _digits(found), abs(exact))
+    return _affixed(found, said, exact.is_signed() and (not zero or isinstance(value, float)), negative)
 
 
 def _shortest(value: Any) -> Decimal:
@@ -186,7 +200,7 @@ def _shortest(value: Any) -> Decimal:
 def _affixed(found: regex.Match[str], said: str, below: bool, negative: str) -> str:
     prefix, suffix = found["prefix"], found["suffix"]
     own = _PATTERN.fullmatch(negative) if negative and below else None
-    if own is not None:
+    if own is not None and (own["prefix"], own["suffix"]) != (prefix, suffix):
         prefix, suffix = own["prefix"], own["suffix"]
     elif below:
         prefix = f"-{prefix}"
@@ -194,28 +208,21 @@ def _affixed(found: regex.Match[str], said: str, below: bool, negative: str) -> 
 
 
 def _unquoted(affix: str) -> str:
-    parts = regex.sub(r"'([^']*)'|¤", lambda found: "$" if found.group() == "¤" else found.group(1) or "'", affix)
-    return str(parts)
+    return str(regex.sub(r"'([^']*)'", lambda found: found.group(1) or "'", affix))
 
 
-def _written(found: regex.Match[str], value: Decimal) -> tuple[str, bool]:
-    whole, tail = found["whole"], found["tail"] or ""
-    rounded = value.quantize(Decimal(1).scaleb(-len(tail)), ROUND_HALF_EVEN, EXACT)
+def _written(found: regex.Match[str], digits: _Digits, value: Decimal) -> tuple[str, bool]:
+    rounded = value.quantize(Decimal(1).scaleb(-digits.most_tail), ROUND_HALF_EVEN, EXACT)
     left, _, right = f"{rounded:f}".partition(".")
-    right = _trimmed(right, tail.count("0"))
-    needed = whole.count("0")
-    left = left.lstrip("0").rjust(needed, "0")
+    right = right[: digits.least_tail] + right[digits.least_tail :].rstrip("0")
+    left = left.lstrip("0").rjust(digits.least_whole, "0")
     if not left and not right:
         left = "0"
-    if "," in whole:
-        size = len(whole) - whole.rindex(",") - 1
-        left = _grouped(left, size) if size else left
-    dot = "." if right or (found["tail"] == "" and "." in found.group()) else ""
-    return f"{left}{dot}{right}", not rounded
-
-
-def _trimmed(digits: str, least: int) -> str:
-    return digits[:least] + digits[least:].rstrip("0")
+    size = len(found["whole"]) - found["whole"].rfind(",") - 1
+    if "," in found["whole"] and size:
+        left = _grouped(left, size)
+    always = found["tail"] == "" or not found["whole"]
+    return f"{left}{'.' if right or (always and found['tail'] is not None) else ''}{right}", not rounded
 
 
 def _grouped(digits: str, size: int) -> str:
@@ -224,22 +231,21 @@ def _grouped(digits: str, size: int) -> str:
     return ",".join(groups + [digits[at : at + size] for at in range(head, len(digits), size)])
 
 
-def _scientific(found: regex.Match[str], value: Decimal) -> tuple[str, bool]:
-    least, most = found["whole"].count("0"), len(found["whole"])
-    tail, width = found["tail"] or "", len(found["exponent"])
-    power = value.adjusted() if value else 0
-    if most > least and most > 1:  # exponents are multiples of the most digits before the point
-        shift = power // most * most
-        digits = least + len(tail)
-        kept = value.scaleb(-shift, EXACT)
-        kept = Context(prec=max(digits, 1), rounding=ROUND_HALF_EVEN).plus(kept)
-    else:
-        shift = power - max(least, 1) + 1 if value else 0
-        kept = value.scaleb(-shift, EXACT).quantize(Decimal(1).scaleb(-len(tail)), ROUND_HALF_EVEN, EXACT)
-    left, _, right = f"{kept:f}".partition(".")
-    right = _trimmed(right, tail.count("0"))
-    dot = "." if right else ""
-    return f"{left}{dot}{right}E{'-' if shift < 0 else ''}{abs(shift):0{width}d}", not value
+def _with_exponent(found: regex.Match[str], digits: _Digits, value: Decimal) -> tuple[str, bool]:
+    """`DecimalFormat.subformat`: all significant digits, the point where the exponent puts it."""
+    kept = Context(prec=max(digits.most_whole + digits.most_tail, 1), rounding=ROUND_HALF_EVEN).plus(value)
+    figures = "".join(map(str, kept.as_tuple().digits)).rstrip("0")
+    point = kept.adjusted() + 1 if kept else 0
+    exponent, least = point - digits.least_whole, digits.least_whole
+    if digits.most_whole > max(1, digits.least_whole):
+        every, least = digits.most_whole, 1
+        exponent = (point - 1) // every * every if point >= 1 else -(-(point - every) // every) * every
+    whole = point - exponent if kept else least
+    exponent = exponent if kept else 0
+    figures = figures.ljust(max(whole, digits.least_whole + digits.least_tail), "0")
+    dot = "." if len(figures) > whole else ""
+    power = f"{'-' if exponent < 0 else ''}{abs(exponent):0{len(found['exponent'])}d}"
+    return f"{figures[:whole]}{dot}{figures[whole:]}E{power}", not kept
 
 
 # `format`: Java's Formatter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import (  # noqa: F401 - they fill the registry
@@ -23,6 +24,7 @@ from .evaluation import Evaluation
 from .operators import (
     add,
     arithmetic,
+    arithmetic_3_2,
     compare,
     concat,
     contains,
@@ -65,6 +67,18 @@ def _lenient(read: Callable[..., object]) -> Callable[..., object]:
     return reading
 
 
+def _sum(plus: Callable[[object, object], object], first: object, *rest: object) -> object:
+    for value in rest:
+        first = plus(first, value)
+    return first
+
+
+def _compared(symbol: str, left: object, right: object) -> bool:
+    if isinstance(left, str) and isinstance(right, str):
+        raise ExpressionError("invalid operands for mathematical comparison: two texts")
+    return compare(symbol, left, right)
+
+
 OPERATIONS: dict[str, Callable[..., Any]] = {
     ":read": Evaluation.read,
     ":set": Evaluation.write,
@@ -102,7 +116,12 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "==": equals,
     "equals": equals,
     "!=": lambda left, right: not equals(left, right),
-    "+": lambda first, *rest: _sum(first, *rest),
+    "+": lambda first, *rest: _sum(add, first, *rest),
+    "3.2 +": lambda first, *rest: _sum(partial(arithmetic_3_2, "+"), first, *rest),
+    "3.2 unary -": lambda value: arithmetic_3_2("*", -1, value),
+    "3.2 unary +": lambda value: arithmetic_3_2("*", 1, value),
+    **{f"3.2 {s}": partial(arithmetic_3_2, s) for s in "-*/%"},
+    **{f"3.2 {s}": partial(_compared, s) for s in ("<", ">", "<=", ">=")},
     **{s: (lambda left, right, s=s: arithmetic(s, left, right)) for s in "-*/%"},
     **{s: (lambda left, right, s=s: compare(s, left, right)) for s in ("<", ">", "<=", ">=")},
     **{f"|{name}": known.function for name, known in REGISTRY.filters.items()},
@@ -111,12 +130,5 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-def _sum(first: object, *rest: object) -> object:
-    for value in rest:
-        first = add(first, value)
-    return first
-
-
-OPERATIONS["+"] = _sum
 REGISTRY.filters["default"] = Registered(default, "filter", ("default",))
 OPERATIONS["|default"] = default

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
-    "add", "arithmetic", "compare", "concat", "contains", "default", "equals", "is_empty", "is_in", "java_equals",
-    "negative", "null_coalesce", "positive", "shielded", "truth", "undefined_coalesce",
+    "add", "arithmetic", "arithmetic_3_2", "compare", "concat", "contains", "default", "equals", "is_empty", "is_in",
+    "java_equals", "negative", "null_coalesce", "positive", "shielded", "truth", "undefined_coalesce",
 ]  # fmt: skip
 
 NUMBERS = (int, float, Decimal)
@@ -155,6 +155,18 @@ def _without(left: list[object], right: object) -> list[object]:
     return rest
 
 
+def arithmetic_3_2(symbol: str, left: object, right: object) -> object:
+    """What Pebble 3.2 does otherwise: no text is a number, and a list that is changed stays changed."""
+    if isinstance(left, list) and symbol in "+-":
+        left[:] = add(left, right) if symbol == "+" else _without(left, right)  # type: ignore[index]
+        return left
+    if symbol == "+" and (isinstance(left, str) or isinstance(right, str)):
+        return add(left, right)
+    for value in (left, right):
+        number(None if isinstance(value, str) else value)
+    return arithmetic(symbol, left, right)
+
+
 def concat(*parts: object) -> str:
     """`~`: the texts of both sides; null is nothing."""
     joined = "".join(["" if part is None else text(part) for part in parts])
@@ -244,12 +256,12 @@ def has_key(mapping: dict[Any, object], key: object) -> bool:
 
 def is_in(left: object, right: object) -> bool:
     """`isIn` of newer Kestra: by text, in a collection, or among the keys and values of a map."""
-    if right is None:
+    if left is None or right is None:
         return False
     if isinstance(right, dict):
         right = [*right, *right.values()]
-    if not isinstance(right, (list, tuple)):
-        raise ExpressionError(f"isIn needs a collection or a map on its right, not {java_type(right)}")
+    if not isinstance(right, (list, Group)):
+        return False
     said = text(left)
     return any(text(item) == said for item in right)
 

@@ -78,7 +78,9 @@ def render_deep(value: object, scope: Mapping[str, object], host: Host | None = 
     return value
 
 
-def substitutions(text: str, scope: Mapping[str, object], host: Host | None = None) -> list[Piece]:
+def substitutions(
+    text: str, scope: Mapping[str, object], host: Host | None = None, *, dialect: Dialect = KESTRA
+) -> list[Piece]:
     """Return what `render` returns, in pieces that say where they came from."""
     if "{" not in text:
         return [Piece(text, None, 1)]
@@ -87,9 +89,9 @@ def substitutions(text: str, scope: Mapping[str, object], host: Host | None = No
     def piece(value: object, site: Site) -> Piece:
         return Piece(_unwrapped(_with_raw(show_json(value), raws)), site.expression, site.line)
 
-    pieces = _run(compile_template(cut), scope, host, piece)
+    pieces = _run(compile_template(cut, dialect), scope, host, piece)
     if RAW.search("".join(piece.text for piece in pieces)):  # a raw block that came of more than one piece
-        return [Piece(render(text, scope, host), None, 1)]
+        return [Piece(render(text, scope, host, dialect=dialect), None, 1)]
     return pieces
 
 

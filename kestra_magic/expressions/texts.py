@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import unicodedata
 from typing import Any
 from urllib.parse import quote_plus, unquote_to_bytes
 
 import regex
 
+from ..settings import current
 from .errors import ExpressionError
 from .patterns import matcher, replace_all, split
 from .registry import REGISTRY
@@ -91,6 +93,13 @@ def needs_long(value: object, name: str) -> int:
             near=f"; write `{name} * 1`" if isinstance(value, int) else "",
         )
     return value  # type: ignore[return-value]
+
+
+def needs_count(value: object, name: str) -> int:
+    """Return *value* as a whole number; up to Kestra 0.21 (profile P1) it had to be a Long."""
+    if current().profile == "P1" or isinstance(value, bool) or not isinstance(value, (int, float)):
+        return needs_long(value, name)
+    return int(value)
 
 
 @filter_("nl2br")
@@ -217,9 +226,13 @@ def substring_after_last(value: object, separator: object) -> object:
 
 @filter_("slugify")
 def slugify(value: object) -> object:
-    """Kestra's `Slugify`: what is not ASCII goes, white becomes one dash."""
+    """Kestra's `Slugify`: accents go, white and `_` become one dash; before 0.22 (P1) letters with accents went too."""
     if value is None:
         return None
+    if current().profile != "P1":
+        said = unicodedata.normalize("NFD", regex.sub(r"\s", "-", text(value), flags=regex.ASCII))
+        said = regex.sub(r"[^\w-]", "", said, flags=regex.ASCII).replace("_", "-")
+        return regex.sub("-+", "-", said).removeprefix("-").removesuffix("-").lower()
     said = regex.sub(
         r"[^A-Za-z0-9_\s-]", "", regex.sub(r"[^\w\s-]", "", text(value), flags=regex.ASCII), flags=regex.ASCII
     )

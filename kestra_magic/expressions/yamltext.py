@@ -47,7 +47,7 @@ class _Loader(yaml.SafeLoader):
 def _number(_: Any, node: Any) -> object:
     said = node.value.replace("_", "")
     sign, digits = (said[:1], said[1:]) if said[:1] in "+-" else ("", said)
-    for start, base in (("0b", 2), ("0x", 16), ("0o", 8)):
+    for start, base in (("0b", 2), ("0x", 16)):
         if digits.startswith(start):
             return int(sign + digits[2:], base)
     return int(said, 8) if len(digits) > 1 and digits[0] == "0" else int(said)
@@ -55,13 +55,16 @@ def _number(_: Any, node: Any) -> object:
 
 def _real(_: Any, node: Any) -> float:
     said = node.value.replace("_", "").lower()
-    return float(said.replace(".inf", "inf").replace(".nan", "nan"))
+    if "n" in said:
+        raise ValueError(f"Malformed numeric value '{said}'")
+    return float(said)
 
 
 _TYPES: list[tuple[str, str, str, Any]] = [
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF", lambda _, node: node.value.lower() == "true"),
-    ("int", r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)", "-+0123456789", _number),
-    ("float", r"[-+]?(?:[0-9][0-9_]*)?\.?[0-9_]+(?:[eE][-+]?[0-9]+)?|[-+]?[0-9][0-9_]*\."
+    ("bool", r"true|True|TRUE|false|False|FALSE|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF", "tTfFyYnNoO",
+     lambda _, node: node.value.lower() in ("true", "yes", "on")),
+    ("int", r"[-+]?(?:0b[01_]+|0[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)", "-+0123456789", _number),
+    ("float", r"[-+]?(?:[0-9][0-9_]*)?\.[0-9_]+(?:[eE][-+]?[0-9]+)?|[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+|[-+]?\d[0-9_]*\."
      r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", "-+0123456789.", _real),
     ("null", r"~|null|Null|NULL|", "~nN", lambda *_: None),
 ]  # fmt: skip
@@ -79,9 +82,11 @@ def yaml_function(_: Evaluation, value: object) -> object:
     try:
         loader = _Loader(value)  # type: ignore[arg-type]
         try:
-            return loader.get_data() if loader.check_data() else None  # type: ignore[no-untyped-call]
+            if not loader.check_data():
+                raise ValueError("No content to map due to end-of-input")
+            return loader.get_data()
         finally:
-            loader.dispose()  # type: ignore[no-untyped-call]
+            loader.dispose()
     except (yaml.YAMLError, ValueError, RecursionError, AttributeError, TypeError) as error:
         raise ExpressionError(f"Invalid yaml: {' '.join(str(error).split())}") from None
 
@@ -130,7 +135,10 @@ _QUOTABLE = regex.compile(r"[\[\]{},]|(?:^|\s)#|:(?:\s|$)")
 
 def _key(key: object) -> str:
     said = text(key)
-    return json.dumps(said, ensure_ascii=False) if said in _RESERVED or not said else _styled(said, 0, name=True)
+    if not said:
+        return '? ""\n'
+    quoted = said in _RESERVED or said[0] in "0123456789+-."
+    return json.dumps(said, ensure_ascii=False) if quoted else _styled(said, 0, name=True)
 
 
 def _scalar(value: object, indent: int) -> str:
@@ -150,7 +158,7 @@ def _scalar(value: object, indent: int) -> str:
 
 def _styled(said: str, indent: int, *, name: bool = False) -> str:
     """Write a text plainly, as a block, or in quotes: the first of these that can hold it."""
-    analysis = Emitter(io.StringIO()).analyze_scalar(said)  # type: ignore[no-untyped-call]
+    analysis = Emitter(io.StringIO()).analyze_scalar(said)
     if "\n" not in said and analysis.allow_block_plain:
         return said
     if "\n" in said and analysis.allow_block and not name:
