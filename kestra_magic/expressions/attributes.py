@@ -49,7 +49,7 @@ def attribute(owner: object, key: object) -> object:
     else:
         found = call(owner, key, ())
     if found.__class__ is Refused:
-        raise found.error()  # type: ignore[attr-defined]
+        raise found.error()
     return found
 
 
@@ -58,7 +58,7 @@ def _entry(owner: dict[Any, object], key: object) -> object:
         try:
             return owner[key]
         except KeyError:
-            raise MissingError(key, owner) from None  # type: ignore[arg-type]
+            raise MissingError(key, owner) from None
     if is_number(key):
         return _numbered(owner, key)
     for known, value in owner.items():

@@ -64,7 +64,7 @@ def _expected(part: Part, following: Part | None) -> str:
     if letter == "S":
         return rf"\d{{{count}}}"
     if letter in "uyY" and count != 2:
-        adjacent = following is not None and following.letter in _NUMERIC and following.count < 3
+        adjacent = following is not None and following.letter in _NUMERIC and following.times < 3
         return r"\d{4}" if adjacent and count == 4 else rf"[+-]?\d{{{min(count, 9)},9}}"
     return r"\d{1,19}" if count == 1 else rf"\d{{{count}}}"
 

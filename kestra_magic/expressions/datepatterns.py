@@ -45,7 +45,7 @@ class Part(NamedTuple):
     """A letter of a pattern with how often it stands there, or (letter empty) what is written as it is."""
 
     letter: str
-    count: int
+    times: int
     literal: str = ""
 
 

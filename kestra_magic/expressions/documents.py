@@ -58,7 +58,7 @@ def _from_json(name: str, value: object) -> object:
         return None
     if value.__class__ is not str:
         raise ExpressionError(f"The '{name}' function expects an argument 'json' with type string.")
-    return read_json(value)  # type: ignore[arg-type]
+    return read_json(value)
 
 
 @function("fromJson", "json")
@@ -88,7 +88,7 @@ def from_ion_(_: Evaluation, value: object, all_rows: object = False) -> object:
         return None
     if value.__class__ is not str:
         raise ExpressionError("The 'fromIon' function expects an argument 'ion' with type string.")
-    rows = from_ion(value)  # type: ignore[arg-type]
+    rows = from_ion(value)
     if all_rows is True:
         return rows
     return rows[0] if rows else None

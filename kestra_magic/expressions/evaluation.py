@@ -140,7 +140,8 @@ class Evaluation(Context):
         """Return what *block* prints; here maps and lists print as text."""
         parts: list[str] = []
         size = 0
-        for part, _ in self.template.blocks[block](self):
+        pieces: Any = self.template.blocks[block](self)
+        for part, _ in pieces:
             said = show_plain(part)
             size += len(said)
             if size > MAX_TEXT:
@@ -170,7 +171,7 @@ class Evaluation(Context):
     def named_block(self, name: object) -> str:
         if name.__class__ is not str:
             raise ExpressionError(f"block() needs the name of a block, not {text(name)}")
-        block = self.compiled.blocks.get(name)  # type: ignore[call-overload]
+        block = self.compiled.blocks.get(name)
         return self.captured(block) if block else ""
 
 

@@ -22,7 +22,7 @@ filter_, test = REGISTRY.filter, REGISTRY.test
 def length(value: object) -> object:
     if isinstance(value, (list, dict, tuple)) and not isinstance(value, Entry):
         return len(value)
-    return code_units(value) if value.__class__ in (str, Macroed) else 0  # type: ignore[arg-type]
+    return code_units(value) if value.__class__ in (str, Macroed) else 0
 
 
 @filter_("first")
@@ -39,9 +39,9 @@ def _end(value: object, index: int) -> object:
     if value is None:
         return None
     if value.__class__ in (str, Macroed):
-        size = code_units(value)  # type: ignore[arg-type]
+        size = code_units(value)
         at = index % size if size else 0
-        return Char(cut(value, at, at + 1))  # type: ignore[arg-type]
+        return Char(cut(value, at, at + 1))
     if isinstance(value, (list, Array, Group)):
         return value[index] if value else None
     raise ExpressionError(f"class {java_type(value)} cannot be cast to class java.util.Collection")
@@ -132,7 +132,7 @@ def _order(left: Any, right: Any) -> int:
     kind = java_type(left)
     if left is None or right is None or kind != java_type(right) or isinstance(left, (list, dict, tuple)):
         raise ExpressionError(f"class {kind} cannot be cast to class {java_type(right)}")
-    return (left > right) - (left < right)
+    return int(left > right) - int(left < right)
 
 
 @filter_("merge", "items")

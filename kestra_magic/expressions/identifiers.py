@@ -57,7 +57,7 @@ def nano_id(_: Evaluation, length: object = None, alphabet: object = None) -> ob
         raise ExpressionError("The 'nanoId' function expects a whole number as argument 'length'")
     if not letters:
         raise ExpressionError("The 'nanoId' function expects an 'alphabet' of at least one character")
-    many = 21 if length is None else int(length)  # type: ignore[call-overload]
+    many = 21 if length is None else int(length)
     bounded(10 * many)
     return "".join(secrets.choice(letters) for _ in range(many))
 

@@ -64,9 +64,9 @@ def parent_output(evaluation: Evaluation, index: object = None) -> object:
     if index is not None:
         if index.__class__ is not Long:
             raise ExpressionError("The 'parentOutput' function expects an argument 'index' of type integer.")
-        if not 0 <= index < len(parents):  # type: ignore[operator]
+        if not 0 <= index < len(parents):
             raise ExpressionError(f"Invalid index: {index} for parents size: {len(parents)}")
-        parent = parents[::-1][index]  # type: ignore[index]
+        parent = parents[::-1][index]
     if not isinstance(parent, dict):
         raise ExpressionError("`parentOutput` works inside a flowable task only: there is no `parent` here")
     found = (evaluation.get_variable("outputs") or {}).get(parent["task"]["id"])

@@ -30,7 +30,7 @@ def absolute(value: Any) -> object:
     if not is_number(value):
         raise ExpressionError("The 'abs' filter does require as input a number.")
     if isinstance(value, (float, Decimal)):
-        return value.__class__(abs(value))
+        return abs(value) if isinstance(value, Decimal) else type(value)(abs(value))
     lowest = -(2**63) if java_type(value) == "java.lang.Long" else -(2**31)
     return value if value == lowest else value.__class__(abs(value))
 
@@ -51,7 +51,7 @@ def number(value: object, kind: object = None) -> object:
         raise ExpressionError(f"'number' filter can only be applied to String. Actual type was: {java_type(value)}")
     make = _MAKERS.get("" if kind is None else needs_text(kind), _smallest)
     try:
-        return make(value)  # type: ignore[arg-type]
+        return make(value)
     except (ValueError, OverflowError, ArithmeticError):
         raise ExpressionError(f'For input string: "{value}"') from None
 

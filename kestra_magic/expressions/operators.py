@@ -37,7 +37,7 @@ def number(value: object) -> Any:
         return value
     if value.__class__ is not str:
         raise ExpressionError(f"Cannot convert to Number: {text(value)}")
-    said: str = value  # type: ignore[assignment]
+    said: str = value
     if any(sign in said for sign in ".eE"):
         if _DECIMAL.fullmatch(said):
             return float(said.strip().rstrip("fFdD"))
@@ -128,7 +128,7 @@ def _decimals(symbol: str, a: Decimal, b: Decimal) -> Decimal:
         raise ExpressionError("Division by zero") from None
 
 
-def add(left: object, right: object) -> object:
+def add(left: object, right: object) -> Any:
     """`+`: joins as soon as one side is a text, appends to a list, else adds."""
     if left.__class__ is str or right.__class__ is str or left.__class__ is Macroed or right.__class__ is Macroed:
         return _joined(text(left), text(right))
@@ -158,7 +158,7 @@ def _without(left: list[object], right: object) -> list[object]:
 def arithmetic_3_2(symbol: str, left: object, right: object) -> object:
     """What Pebble 3.2 does otherwise: no text is a number, and a list that is changed stays changed."""
     if isinstance(left, list) and symbol in "+-":
-        left[:] = add(left, right) if symbol == "+" else _without(left, right)  # type: ignore[index]
+        left[:] = add(left, right) if symbol == "+" else _without(left, right)
         return left
     if symbol == "+" and (isinstance(left, str) or isinstance(right, str)):
         return add(left, right)
@@ -242,7 +242,7 @@ def contains(left: object, right: Callable[[], object]) -> bool:
     if isinstance(left, Array):
         return any(value is item or java_equals(value, item) for item in left)
     if left.__class__ is str:
-        return text(value) in left  # type: ignore[operator]
+        return text(value) in left
     raise ExpressionError(
         "Contains operator can only be used on Collections, Maps and arrays. Actual type was: " + java_type(left)
     )
@@ -294,7 +294,7 @@ def is_empty(value: object) -> bool:
     if value is None:
         return True
     if value.__class__ is str:
-        return not value.strip("".join(map(chr, range(33))))  # type: ignore[attr-defined]
+        return not value.strip("".join(map(chr, range(33))))
     return isinstance(value, (list, dict, Group)) and not value
 
 

@@ -131,7 +131,8 @@ class _Parser:
         return self._take(Kind.NAME).value or ""
 
     def _if(self, tag: Token) -> tree.If:
-        line, branches, otherwise = self._line(tag), [], ()
+        line, branches = self._line(tag), []
+        otherwise: tuple[tree.Statement, ...] = ()
         end = "elseif"
         while end == "elseif":
             condition = self._expression()
@@ -151,7 +152,8 @@ class _Parser:
         self._take(Kind.NAME, "in")
         iterable = self._expression()
         self._take(Kind.EXECUTE_END)
-        source, body, otherwise = self._source(), self._body("else", "endfor"), ()
+        source, body = self._source(), self._body("else", "endfor")
+        otherwise: tuple[tree.Statement, ...] = ()
         if self._end(tag, "else", "endfor") == "else":
             self._take(Kind.EXECUTE_END)
             otherwise = self._body("endfor")

@@ -30,7 +30,7 @@ class Registered:
     @property
     def required(self) -> int:
         code = self.function.__code__
-        return code.co_argcount - len(self.function.__defaults__ or ())  # type: ignore[attr-defined]
+        return code.co_argcount - len(self.function.__defaults__ or ())
 
     def parameter(self, name: str) -> str:
         names = self.names or ()

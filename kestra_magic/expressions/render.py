@@ -17,7 +17,9 @@ from .functions import NO_HOST, Host
 from .values import MAX_TEXT, native, show_json, show_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from .evaluation import Evaluation
 
 __all__ = ["RAW", "Piece", "line_map", "render", "render_deep", "render_typed", "substitutions"]
 
@@ -120,7 +122,7 @@ def _once(text: str, scope: Mapping[str, object], host: Host | None, dialect: Di
     said: list[str] = []
     size, number = 0, 1
     try:
-        for value, number in compiled.template.root_render_func(evaluation):  # noqa: B007 - told when one fails
+        for value, number in _parts(compiled, evaluation):  # noqa: B007 - told when one fails
             part = value if value.__class__ is str else show(value)
             size += len(part)
             if size > MAX_TEXT:
@@ -131,6 +133,11 @@ def _once(text: str, scope: Mapping[str, object], host: Host | None, dialect: Di
     return _with_raw("".join(said), raws)
 
 
+def _parts(compiled: Compiled, evaluation: Evaluation) -> Iterator[tuple[object, int]]:
+    """Run the template: Jinja2 believes that it yields texts; ours yields values, each with its site."""
+    return compiled.template.root_render_func(evaluation)  # type: ignore[return-value]
+
+
 def _run(
     compiled: Compiled, scope: Mapping[str, object], host: Host | None, use: Callable[[object, Site], T]
 ) -> list[T]:
@@ -139,7 +146,7 @@ def _run(
     found: list[T] = []
     number = 1
     try:
-        for value, number in compiled.template.root_render_func(evaluation):
+        for value, number in _parts(compiled, evaluation):
             found.append(use(value, compiled.sites[number - 1]))
     except FAILURES as error:
         raise _failed(compiled, error, number) from None

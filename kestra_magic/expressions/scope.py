@@ -56,7 +56,7 @@ class Scope(Mapping[str, object]):
             self._seen[name] = self._plain(name)
         found = self._seen[name]
         if found.__class__ is Refused:
-            raise found.error()  # type: ignore[attr-defined]
+            raise found.error()
         return found
 
     def _plain(self, name: str) -> object:
@@ -111,7 +111,7 @@ def bare_name(text: str) -> str | None:
     return found.group(1) if found else None
 
 
-def plain(value: object, name: str, depth: int = 0) -> object:
+def plain(value: Any, name: str, depth: int = 0) -> object:
     """Return a copy of *value* made of plain data; a `Refused` stands where something is none."""
     kind = value.__class__
     if kind in _AS_THEY_ARE:
@@ -119,9 +119,9 @@ def plain(value: object, name: str, depth: int = 0) -> object:
     if depth > DEEPEST:
         return Refused(f"`{name}` is nested more than {DEEPEST} deep, or holds itself")
     if kind is list or kind is tuple:
-        return [plain(item, f"{name}[{index}]", depth + 1) for index, item in enumerate(value)]  # type: ignore[arg-type]
+        return [plain(item, f"{name}[{index}]", depth + 1) for index, item in enumerate(value)]
     if kind is dict:
-        return _plain_dict(value, name, depth)  # type: ignore[arg-type]
+        return _plain_dict(value, name, depth)
     seen = getattr(kind, "__kestra__", None)
     if seen is not None:
         return plain(seen(value), name, depth + 1)

@@ -25,7 +25,7 @@ filter_ = REGISTRY.filter
 def needs_text(value: object) -> str:
     """Return *value* if it is a text; Java would fail to cast anything else."""
     if value.__class__ in (str, Macroed):
-        return value  # type: ignore[return-value]
+        return value
     what = java_type(value) if value is not None else "null"
     raise ExpressionError(f"class {what} cannot be cast to class java.lang.String")
 
@@ -154,7 +154,7 @@ def base64decode(value: object) -> object:
     if value.__class__ is not str:
         raise ExpressionError("This filter applies to String")
     try:
-        said = value.encode("ascii")  # type: ignore[attr-defined]
+        said = value.encode("ascii")
         return base64.b64decode(said + b"=" * (-len(said) % 4), validate=True).decode("utf-8", "replace")
     except (binascii.Error, UnicodeEncodeError):
         what = "Please provide a correctly Base64 encoded string containing an UTF-8 string"
@@ -171,7 +171,7 @@ def _hashed(algorithm: str, value: object) -> object:
         return None
     if value.__class__ is not str:
         raise ExpressionError("Need a string to hash")
-    return hashlib.new(algorithm, value.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()  # type: ignore[attr-defined]
+    return hashlib.new(algorithm, value.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
 
 
 for _algorithm in ("md5", "sha1", "sha256", "sha512"):

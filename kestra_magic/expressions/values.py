@@ -152,7 +152,7 @@ def _width(value: int) -> str:
 def text(value: object) -> str:
     """Return Java's `String.valueOf(value)`: `null`, `true`, `1.0E9`, `[1, 2]`, `{a=1}`."""
     if value.__class__ is str:
-        return value  # type: ignore[return-value]
+        return value
     if value is None:
         return "null"
     write = _TEXTS.get(value.__class__)
@@ -395,16 +395,16 @@ def _signed(code: int) -> int:
     return code - (1 << 32) if code >= 1 << 31 else code
 
 
-def native(value: object) -> object:
+def native(value: Any) -> object:
     """Return *value* in Python's own types: what `render_typed` hands out."""
     kind = value.__class__
     for ours, own in ((Long, int), (Float, float), (Char, str), (Macroed, str)):
         if kind is ours:
-            return own(value)  # type: ignore[call-overload]
+            return own(value)
     if isinstance(value, dict):
         return {native(key): native(inner) for key, inner in value.items()}
     if kind is Entry:
-        return {"key": native(value.key), "value": native(value.value)}  # type: ignore[attr-defined]
+        return {"key": native(value.key), "value": native(value.value)}
     if isinstance(value, (list, tuple)):
         return [native(inner) for inner in value]
     if isinstance(value, Loop):

@@ -36,7 +36,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            event = self.get_event()
+            event: Any = self.get_event()  # type: ignore[no-untyped-call]
             return yaml.ScalarNode("tag:yaml.org,2002:str", event.anchor, event.start_mark, event.end_mark)
         return super().compose_node(parent, index)
 
@@ -72,7 +72,7 @@ for _tag, _pattern, _first, _read in _TYPES:
     _starts = [*_first, ""] if _tag == "null" else [*_first]
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", regex.compile(f"(?:{_pattern})$"), _starts)
     _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _read)
-_Loader.add_constructor("tag:yaml.org,2002:map", lambda loader, node: loader.construct_mapping(node))
+_Loader.add_constructor("tag:yaml.org,2002:map", lambda loader, node: loader.construct_mapping(node))  # type: ignore[arg-type]
 
 
 @function("yaml", "yaml")
@@ -80,7 +80,7 @@ def yaml_function(_: Evaluation, value: object) -> object:
     if value.__class__ is not str:
         raise ExpressionError("The 'yaml' function expects an argument 'yaml' with type string.")
     try:
-        loader = _Loader(value)  # type: ignore[arg-type]
+        loader: Any = _Loader(value)
         try:
             if not loader.check_data():
                 raise ValueError("No content to map due to end-of-input")
