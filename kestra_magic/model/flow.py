@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator
 
 from kestra_magic.model.base import Flag, Model, Text, Whole, refused
+from kestra_magic.model.flowables import all_of
 from kestra_magic.model.inputs import INPUT_TYPES, AnyInput
 from kestra_magic.model.property import refusal
 from kestra_magic.model.retry import Retry
@@ -152,13 +153,7 @@ class Flow(Model):
 
     def all_tasks(self) -> tuple[Task, ...]:
         """Return every task of the flow, also those within others, in the order of the text."""
-        found: list[Task] = []
-        left = [*self.tasks, *self.errors, *self.finally_, *self.after_execution][::-1]
-        while left:
-            task = left.pop()
-            found.append(task)
-            left.extend(reversed(task.children()))
-        return tuple(found)
+        return all_of((*self.tasks, *self.errors, *self.finally_, *self.after_execution))
 
 
 def _cycle(start: str, needs: dict[str, tuple[str, ...]]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -32,6 +33,7 @@ __all__ = [
     "Subflow",
     "Switch",
     "WorkingDirectory",
+    "all_of",
 ]
 
 
@@ -54,6 +56,17 @@ class Flowable(Task):
         """Return the tasks written within this one, without ``errors`` and ``finally``."""
         tasks: tuple[Task, ...] = getattr(self, "tasks", ())
         return tasks
+
+
+def all_of(tasks: Iterable[Task]) -> tuple[Task, ...]:
+    """Return *tasks* and all that they hold, in the order of the text."""
+    found: list[Task] = []
+    left = list(tasks)[::-1]
+    while left:
+        task = left.pop()
+        found.append(task)
+        left.extend(reversed(task.children()))
+    return tuple(found)
 
 
 class Sequential(Flowable):

@@ -28,7 +28,7 @@ from kestra_magic.workspace.removal import remove_tree
 from kestra_magic.workspace.storage import slug, task_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from kestra_magic.model.flow import Flow
     from kestra_magic.model.retry import Retry
@@ -60,6 +60,8 @@ class Origins(Protocol):
     def source(self) -> Source: ...
 
     def text_line(self, path: Path_, n: int) -> int: ...
+
+    def at(self, path: Path_) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +228,10 @@ class Context:
     def where(self, path: Path_, line: int) -> str:
         return self.document.source.at(self.document.text_line(path, line - 1))
 
+    def written(self, task: Task) -> Any:
+        """Return the properties of *task* as they were written."""
+        return self.document.at(self.task_paths[task.id])
+
     def _job_options(self) -> dict[str, Any]:
         wishes, settings = self.wishes, current()
         return {
@@ -283,6 +289,17 @@ class Context:
                 _put(self.outputs, (task.id, *frame.path), outputs)
             _put(self.states, (task.id, *frame.path), {"state": result.state.value})
 
+    def arrange(self, tasks: Iterable[str], path: tuple[str, ...], values: list[str]) -> None:
+        """Bring the outputs of *tasks* at *path* into the order of *values*."""
+        rank = {value: n for n, value in enumerate(values)}
+        with self._lock:
+            for known in (self.outputs, self.states):
+                for task in tasks:
+                    found = _at(known, (task, *path))
+                    if isinstance(found, dict) and rank.keys() & found.keys():
+                        ordered = sorted(found.items(), key=lambda item: rank.get(item[0], len(rank)))
+                        _put(known, (task, *path), dict(ordered))
+
     def label(self, labels: Mapping[str, str]) -> None:
         """Add *labels* to those of the execution."""
         self.labels = {**self.labels, **labels}
@@ -325,6 +342,12 @@ def _put(into: dict[str, Any], path: tuple[str, ...], what: dict[str, Any]) -> N
     inner = dict(into.get(first, {}))
     _put(inner, tuple(rest), what)
     into[first] = inner
+
+
+def _at(found: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
 
 
 def _folder(value: str) -> str:

@@ -12,6 +12,7 @@ from kestra_magic.runs.frame import Frame
 from kestra_magic.runs.progress import Declared, Logged, Settled, State
 from kestra_magic.runs.result import LEVELS, Entry, TaskResult
 from kestra_magic.runs.retry import next_delay
+from kestra_magic.runs.taskcache import Remembered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +56,7 @@ class Life:
         """Live it to its end."""
         self._declare()
         try:
-            state = self._lived() if self._wanted() else State.SKIPPED
+            state = self._recalled() if self._wanted() else State.SKIPPED
         except KestraMagicError as error:
             state = self._could_not(error)
         return self._settled(state)
@@ -98,6 +99,24 @@ class Life:
 
     def _render(self, text: str) -> str:
         return self.context.place(self.task, self.id, max(1, self.attempts), self.frame).render(text)
+
+    def _recalled(self) -> State:
+        """Give what an earlier run of the same task gave, where its ``taskCache`` says so."""
+        asked = self.task.task_cache
+        if asked is None or not asked.enabled:
+            return self._lived()
+        written = self.context.written(self.task)
+        place = self.context.place(self.task, self.id, 1, self.frame)
+        remembered = Remembered(asked, written, place, self.context.flow_id)
+        found = remembered.recall()
+        if found is not None:
+            self._log("INFO", "its outputs are those of an earlier run (taskCache)")
+            self.result.outputs = found
+            return State.SUCCESS
+        state = self._lived()
+        if state is State.SUCCESS and self.result.outputs is not None:
+            remembered.remember(self.result.outputs)
+        return state
 
     def _lived(self) -> State:
         first = time.time()

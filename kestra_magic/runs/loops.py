@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
+from kestra_magic.model.flowables import all_of
 from kestra_magic.model.scalars import as_text
 from kestra_magic.runs.life import falsy
 from kestra_magic.runs.progress import State
@@ -23,7 +24,8 @@ def for_each(life: FlowableLife) -> State:
     """Values at once up to the limit; within a value one task after the other."""
     tasks = life.task.main()
     turns = _turns(life, life.get("values"))
-    return life.branches([(tasks, frame) for frame in turns], life.get("concurrency_limit"))
+    state = life.branches([(tasks, frame) for frame in turns], life.get("concurrency_limit"))
+    return _in_order(life, turns, state)
 
 
 def each_sequential(life: FlowableLife) -> State:
@@ -34,7 +36,16 @@ def each_sequential(life: FlowableLife) -> State:
 def each_parallel(life: FlowableLife) -> State:
     """Every task for every value at once."""
     turns = _turns(life, life.get("value"))
-    return life.branches([([task], frame) for frame in turns for task in life.task.main()], life.get("concurrent"))
+    tasks = life.task.main()
+    state = life.branches([([task], frame) for frame in turns for task in tasks], life.get("concurrent"))
+    return _in_order(life, turns, state)
+
+
+def _in_order(life: FlowableLife, turns: list[Frame], state: State) -> State:
+    """Values give their outputs in their own order, whichever ended first."""
+    held = [task.id for task in all_of(life.task.main())]
+    life.context.arrange(held, life.frame.path, [frame.value or "" for frame in turns])
+    return state
 
 
 def _turns(life: FlowableLife, values: list[Any]) -> list[Frame]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import platform
 from typing import TYPE_CHECKING
 
 from kestra_magic.model.legacy import LegacyScript
 from kestra_magic.model.source import Problem, SourceError
-from kestra_magic.model.tasks import ScriptTask
+from kestra_magic.model.tasks import PythonScript, ScriptTask
 from kestra_magic.runs.known import paths_of
 from kestra_magic.runs.triggers import told
 
@@ -21,7 +22,12 @@ __all__ = ["notes", "refuse_what_differs"]
 
 def notes(flow: Flow) -> list[str]:
     """Return a line for what a server would do otherwise."""
-    return [*_images(flow), *told(flow.triggers)]
+    return [*_pythons(flow), *_images(flow), *told(flow.triggers)]
+
+
+def _pythons(flow: Flow) -> list[str]:
+    names = [task.id for task in flow.all_tasks() if isinstance(task, PythonScript) and task.python_version is None]
+    return [f"Python tasks run with the kernel's Python {platform.python_version()}"] if names else []
 
 
 def _images(flow: Flow) -> Iterator[str]:

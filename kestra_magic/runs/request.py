@@ -46,6 +46,9 @@ class CellDocument:
     def line(self, path: Way) -> int:
         return self.body.first_line if path[:1] == ("script",) else self.header.line(path)
 
+    def at(self, path: Way) -> Any:
+        return self.header.at(path)
+
     def text_line(self, path: Way, n: int) -> int:
         return self.body.first_line + n if path[:1] == ("script",) else self.header.text_line(path, n)
 

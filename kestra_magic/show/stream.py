@@ -61,6 +61,7 @@ class LiveStream:
                 self._say(name)
             case Logged(level=level, message=message) if level in SHOWN:
                 said = _OWN_TIME.sub("", message, count=1)
+                said = f"{_label(progress, event.task_run)} | {said}" if self._labels and event.task_run else said
                 self._note("stdout" if level == "INFO" else "stderr", f"{level:<5} {said}")
             case Draining(processes=count) if event.task_run not in self._waited:
                 self._waited.add(event.task_run)

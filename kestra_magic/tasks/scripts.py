@@ -14,6 +14,7 @@ from kestra_magic.model.base import yaml_name
 from kestra_magic.runners.job import Job, Placed
 from kestra_magic.tasks.namespacefiles import namespace_files
 from kestra_magic.tasks.place import Origin, Prepared, Text
+from kestra_magic.tasks.pythons import python_for
 from kestra_magic.workspace.directory import new_id
 from kestra_magic.workspace.inputs import input_files, placed
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from kestra_magic.model.tasks import ScriptTask
+    from kestra_magic.stores.environments import Interpreter
     from kestra_magic.tasks.place import Place
     from kestra_magic.workspace.inputs import PlacedFile
 
@@ -58,6 +60,7 @@ class Preparation:
         self.inputs: dict[str, Placed] = {}
         self.output_dir = new_id()  # made for every script task, even when it is not exposed
         self.body: Text | None = None
+        self.python = self._python()
         self.env = self._env()
         self.outputs: list[str] = [*self._resolve("output_files", place.render, []), *place.outputs]
         self.exposed = self._exposed()
@@ -104,7 +107,14 @@ class Preparation:
     def _env(self) -> dict[str, str | None]:
         """A server renders the values twice, both times without ``workingDir``."""
         user = self._resolve("env", self.place.twice, {})
-        return {**self.place.python.env, **self.place.env_file, **user, **LANGUAGE_ENV.get(self.language.name, {})}
+        return {**self.python.env, **self.place.env_file, **user, **LANGUAGE_ENV.get(self.language.name, {})}
+
+    def _python(self) -> Interpreter:
+        render = self.place.render
+        if self.language.name != "python":
+            return self.place.python
+        version, packages = self._resolve("python_version", render, ""), self._resolve("dependencies", render, [])
+        return python_for(self.place.python, version, packages)
 
     def _timeout(self) -> float | None:
         given = self._resolve("timeout", self.place.render)
@@ -190,7 +200,7 @@ class Preparation:
 
     def _run_file(self, path: str) -> str:
         if self.language.name == "python":
-            return _python(path, self.place.python.executable)
+            return _python(path, self.python.executable)
         program = " ".join(self.language.program)
         if not self._resolve("quiet", self.place.render, default=True):
             program = program.replace("--quiet", "")
