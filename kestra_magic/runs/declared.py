@@ -45,7 +45,7 @@ class Inputs:
         return made
 
     def is_secret(self, made: str) -> bool:
-        return self.declared[made]["type"] == "SECRET"
+        return bool(self.declared[made]["type"] == "SECRET")
 
 
 def _id(name: str) -> str:
