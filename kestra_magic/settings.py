@@ -60,6 +60,10 @@ class Settings:
     """Folders from which `file://` may read, besides the notebook's own."""
     worker_groups: str = ""
     """Address of the Dask scheduler that serves worker groups; empty: they run here."""
+    server: str = os.environ.get("KESTRA_URL", "")
+    """Address of the Kestra server that `--server` and `%kestra deploy` mean."""
+    tenant: str = "main"
+    """Its tenant; open-source servers have one."""
     worker_root: str = "/tmp/kestra-magic"  # noqa: S108 - made 0700 by the attempt
     """Where a Dask worker runs attempts."""
 

@@ -19,9 +19,10 @@ OWNERS = {
     "ipywidgets": {"show", "magics"},
     "anywidget": {"show", "magics"},
     "psutil": {"process"},
-    "pydantic": {"model", "runners/kestra.py"},
+    "pydantic": {"model"},
     "jinja2": {"expressions", "show"},
     "distributed": {"runners/dask"},
+    "httpx": {"runners/kestra"},
 }
 
 

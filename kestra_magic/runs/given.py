@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kestra_magic.model.flow import Flow
     from kestra_magic.runs.context import Context
 
-__all__ = ["environment_given", "files_given", "flow_inputs", "inputs_given"]
+__all__ = ["environment_given", "files_given", "flow_inputs", "flow_values", "inputs_given"]
 
 
 def inputs_given(specs: Iterable[str], notebook: Mapping[str, object]) -> dict[str, Any]:
@@ -59,6 +59,12 @@ def files_given(specs: Iterable[Any], beside: Path, notebook: Mapping[str, objec
     return files
 
 
+def flow_values(options: Mapping[str, Any], notebook: Mapping[str, object]) -> dict[str, Any]:
+    """Return what was given for a flow's inputs, not yet converted: text is read by the declared type."""
+    given = options.get("inputs")
+    return dict(given) if given is not None else dict(_flow_input(str(s), notebook) for s in options.get("input", []))
+
+
 def flow_inputs(
     flow: Flow, options: Mapping[str, Any], context: Context, notebook: Mapping[str, object]
 ) -> dict[str, Any]:
@@ -67,8 +73,7 @@ def flow_inputs(
     Raises:
         KestraMagicError: every missing or wrong one at once.
     """
-    given = options.get("inputs")
-    values = dict(given) if given is not None else dict(_flow_input(str(s), notebook) for s in options.get("input", []))
+    values = flow_values(options, notebook)
     known = [declared.id for declared in flow.inputs]
     for name in values:
         if name not in known:
