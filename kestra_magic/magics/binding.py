@@ -6,11 +6,10 @@ import keyword
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
+from kestra_magic.runs.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, MutableMapping
-
-    from kestra_magic.runs.run import Run
 
 __all__ = ["Names", "bind", "bind_files", "variable"]
 
@@ -36,7 +35,7 @@ def bind(name: str, run: Run, names: MutableMapping[str, Any]) -> None:
         KestraMagicError: the variable holds something other than a run.
     """
     made = variable(name)
-    if made in names and type(names[made]) is not type(run):
+    if made in names and not isinstance(names[made], Run):
         kind = type(names[made]).__name__
         raise KestraMagicError(
             f"the variable `{made}` holds a {kind}, not a run: give the cell another NAME, or `del {made}`"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from kestra_magic.runs.onserver import ToSend
     from kestra_magic.runs.run import Run
 
 __all__ = ["names_of", "run_flow", "run_process"]
@@ -30,8 +31,12 @@ def run_process(shell: InteractiveShell, line: str, cell: str) -> None:
     request = Request(
         source=Source(cell, first_line=2), name=name or "_run", options=options, notebook=names_of(shell), beside=here
     )
+    if options.get("server"):
+        from kestra_magic.runs.onserver import cell_to_send
+
+        return _carry_there(shell, cell_to_send(session(), request), options)
     run = session().cell(request)
-    _carry(shell, run, run.context.options)
+    return _carry(shell, run, run.context.options)
 
 
 def run_flow(shell: InteractiveShell, line: str, cell: str) -> None:
@@ -39,8 +44,25 @@ def run_flow(shell: InteractiveShell, line: str, cell: str) -> None:
     name, options = parse("%%kestra_flow", FLOW, line)
     here = notebook_folder(shell.user_ns)
     session().beside = here
-    run = session().flow(Source(cell, first_line=2), options, name=name or "", beside=here, notebook=names_of(shell))
-    _carry(shell, run, options)
+    source, names = Source(cell, first_line=2), names_of(shell)
+    if options.get("server"):
+        from kestra_magic.runs.onserver import flow_to_send
+
+        return _carry_there(shell, flow_to_send(source, options, names, name=name or "", beside=here), options)
+    run = session().flow(source, options, name=name or "", beside=here, notebook=names)
+    return _carry(shell, run, options)
+
+
+def _carry_there(shell: InteractiveShell, what: ToSend, options: Mapping[str, Any]) -> None:
+    """`--server`: the same cell on the Kestra server."""
+    from kestra_magic.magics import beyond
+
+    if options.get("dry-run"):
+        print(what.text)
+    elif options.get("detach"):
+        beyond.detached(what, options)
+    else:
+        _carry(shell, beyond.run_there(what, options), options)
 
 
 def _carry(shell: InteractiveShell, run: Run, options: Mapping[str, Any]) -> None:

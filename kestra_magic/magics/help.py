@@ -15,6 +15,8 @@ __all__ = ["VERBS", "flow_help", "kestra_help", "process_help", "table"]
 
 VERBS = {
     "export": "[NAMES] [-o FILE] [--target 1.3|2.0]: the process cells, in order, as one flow",
+    "server": "[URL] [--tenant T] [--login]: the Kestra server that `--server` and `deploy` mean",
+    "deploy": "[NAME|FILE] [--force]: send a flow there without running it; as `%%kestra deploy` the one in the cell",
     "help": "this text",
     "doctor": "what this machine offers: Python, kernels, shells, interpreters, supervision",
 }

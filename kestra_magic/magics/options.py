@@ -34,6 +34,8 @@ ENV_FILE = Option("env-file", metavar="FILE", help="dotenv: into the environment
 BIND = Option("bind", "b", "VAR=FILE", "load an output file into a variable", True)
 NO_RAISE = Option("no-raise", help="bind a failed run, but do not raise")
 DRY_RUN = Option("dry-run", "n", help="show what would run, with what was substituted; run nothing")
+ON_SERVER = Option("server", help="on the Kestra server that `%kestra server URL` names")
+FORCE = Option("force", help="with --server: overwrite a flow that was not written from here")
 
 PROCESS = (
     Option("lang", "l", "LANG", "the script's language: shell (default), bash, zsh, python, node, …"),
@@ -49,5 +51,7 @@ PROCESS = (
     Option("raw", help="the body is not rendered"),
     DRY_RUN,
     NO_RAISE,
+    ON_SERVER,
+    FORCE,
 )
-FLOW = (INPUT, FILE, BIND, ENV_FILE, DRY_RUN, NO_RAISE)
+FLOW = (INPUT, FILE, BIND, ENV_FILE, DRY_RUN, NO_RAISE, ON_SERVER, FORCE)

@@ -55,8 +55,22 @@ def _export(shell: InteractiveShell, rest: str, cell: str | None) -> None:
     export(shell, rest)
 
 
+def _server(shell: InteractiveShell, rest: str, cell: str | None) -> None:
+    from kestra_magic.magics.beyond import server
+
+    server(shell, rest, cell)
+
+
+def _deploy(shell: InteractiveShell, rest: str, cell: str | None) -> None:
+    from kestra_magic.magics.beyond import deploy
+
+    deploy(shell, rest, cell)
+
+
 DO: dict[str, Callable[[InteractiveShell, str, str | None], Any]] = {
     "help": _help,
     "doctor": _doctor,
     "export": _export,
+    "server": _server,
+    "deploy": _deploy,
 }

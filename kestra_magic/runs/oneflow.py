@@ -6,10 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from kestra_magic.expressions.scope import plain
 from kestra_magic.model.source import Problem, Source, SourceError
+from kestra_magic.model.writing import yaml_text
 from kestra_magic.runs.given import files_given, inputs_given
 from kestra_magic.workspace.inputs import placed
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from kestra_magic.workspace.inputs import PlacedFile
     from kestra_magic.workspace.storage import Storage
 
-__all__ = ["OneFlow", "one_flow", "to_yaml"]
+__all__ = ["OneFlow", "one_flow"]
 
 ROOTS = (
     "inputs", "outputs", "vars", "flow", "execution", "task", "taskrun", "tasks", "trigger", "labels", "envs",
@@ -60,13 +59,13 @@ def one_flow(request: Request, written: Written, *, namespace: str, storage: Sto
     declared = [{"id": name, "type": _type(value)} for name, value in inputs.items()]
     declared += [{"id": name, "type": "FILE"} for name in files]
     flow = {"id": task["id"], "namespace": namespace, **({"inputs": declared} if declared else {}), "tasks": [task]}
-    return OneFlow(to_yaml(flow), flow, inputs, files)
+    return OneFlow(yaml_text(flow), flow, inputs, files)
 
 
 def _inputs(request: Request, written: Written, task: Mapping[str, Any]) -> dict[str, Any]:
     """Those of `-i`, and what ``inputs.x`` takes from the notebook here."""
     inputs = inputs_given(written.options.get("input", []), request.notebook)
-    asked = _INPUT.findall(to_yaml(task))
+    asked = _INPUT.findall(yaml_text(task))
     return inputs | {name: plain(request.notebook[name], name) for name in asked if name in request.notebook}
 
 
@@ -88,18 +87,3 @@ def _here(written: Written) -> Iterator[str]:
 
 def _type(value: Any) -> str:
     return next((name for kind, name in _TYPES if isinstance(value, kind)), "STRING")
-
-
-class _Dumper(yaml.SafeDumper):
-    """Texts of several lines as blocks, as a person writes them."""
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> Any:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_Dumper.add_representer(str, _text)
-
-
-def to_yaml(value: Any) -> str:
-    return str(yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1 << 16))

@@ -13,13 +13,14 @@ from kestra_magic.errors import KestraMagicError
 from kestra_magic.model.body import read_body
 from kestra_magic.model.checks import written_tasks
 from kestra_magic.model.source import Document, Problem, Source, SourceError, load_yaml
+from kestra_magic.model.writing import yaml_text
 from kestra_magic.runners.kestra.client import Address, Credentials, connect
 from kestra_magic.runners.kestra.executions import Execution, start
 from kestra_magic.runners.kestra.flows import Rejected, Sent, deploy, send_files
 from kestra_magic.runners.local import LocalRunner
 from kestra_magic.runs.context import Context
 from kestra_magic.runs.given import flow_values
-from kestra_magic.runs.oneflow import one_flow, to_yaml
+from kestra_magic.runs.oneflow import one_flow
 from kestra_magic.runs.refused import located
 from kestra_magic.runs.request import read
 from kestra_magic.runs.server import ServerEngine, ServerRun
@@ -77,7 +78,7 @@ def flow_to_send(
         KestraMagicError: an input that the notebook or the disk does not have.
     """
     body = read_body(source, strict=current().strict, namespace=current().namespace, name=name)
-    text = source.text if not body.notices and _is_whole(source, body.document) else to_yaml(body.document.value)
+    text = source.text if not body.notices and _is_whole(source, body.document) else yaml_text(body.document.value)
     declared = {str(i.get("id")): str(i.get("type")) for i in body.document.value.get("inputs") or ()}
     values = flow_values(options, notebook)
     files = {key: _file(key, value, beside) for key, value in values.items() if declared.get(key) == "FILE"}
@@ -227,6 +228,7 @@ class Server:
             document=document,
             runner=LocalRunner(session.work),
             storage=session.storage,
+            kv=session.kv,
             secrets=Secrets(),
             python=find(None),
             beside=session.beside,

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from kestra_magic.process.events import Killing
 from kestra_magic.runners.kestra.client import ServerError, Unreachable
-from kestra_magic.runners.kestra.follow import Away, Follower, Line, View
-from kestra_magic.runs.flow import FlowRun
+from kestra_magic.runners.kestra.follow import Away, Follower, Line, View, Whole
+from kestra_magic.runs.flowrun import FlowRun
 from kestra_magic.runs.progress import Logged, State
-from kestra_magic.runs.telling import TaskTeller, state_of
+from kestra_magic.runs.telling import TaskTeller, is_of_process, state_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from kestra_magic.process.events import Reason
     from kestra_magic.runners.kestra.executions import Execution
@@ -60,6 +60,8 @@ class ServerEngine:
                     self._see(execution)
                 case Line(entry):
                     self._hear(entry)
+                case Whole(entries):
+                    self._order(entries)
                 case Away(why):
                     self._away(why)
         self._finish()
@@ -120,6 +122,10 @@ class ServerEngine:
             self._waiting.setdefault(str(name), []).append(entry)
         elif entry["level"] == "ERROR":
             self._errors.append(str(entry["message"]).partition("\n")[0])
+
+    def _order(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        for name, teller in self._tasks.items():
+            teller.order([entry for entry in entries if entry.get("taskRunId") == name and is_of_process(entry)])
 
     def _away(self, why: str) -> None:
         if self._tasks:

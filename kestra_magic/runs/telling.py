@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kestra_magic.process.events import Exited, Killing, Output, Queued, Started
 from kestra_magic.process.logs import LogFile
-from kestra_magic.process.recorder import Recorder
+from kestra_magic.process.recorder import INDEX, LOG, STREAMS, Recorder
 from kestra_magic.runs.markers import Metric
 from kestra_magic.runs.progress import Declared, Logged, Settled, State
 from kestra_magic.runs.result import Entry, TaskResult
@@ -19,7 +19,7 @@ from kestra_magic.workspace.outputs import OutputFile, OutputFiles
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from kestra_magic.process.events import Reason
+    from kestra_magic.process.events import Reason, Stream
     from kestra_magic.runners.kestra.executions import Execution
     from kestra_magic.runs.context import Context
 
@@ -58,13 +58,12 @@ class TaskTeller:
         self.value: str | None = told.get("value")
         self.settled = False
         self.reason: Reason = ""
-        self._lines = {"stdout": 0, "stderr": 0}
         self._histories: dict[int, int] = {}
         self._over = 0
         folder = context.folder.path / OWN / f"{self.result.id}-1"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._recorder = Recorder(str(folder), current().log_cap_bytes)
-        self.result.log_file = LogFile(folder)
+        self.result.log_file = self.log = LogFile(folder)
         context.live[self.result.id] = self.result
         context.emit(
             Declared(
@@ -153,11 +152,23 @@ class TaskTeller:
         if level not in ("TRACE", "DEBUG") and not _JAVA.match(message):
             self.context.emit(Logged(task_run=self.result.id, level=level, message=message, at=at))
 
-    def _line(self, message: str, stream: Any, attempt: int, at: float) -> None:
+    def order(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Write the log anew where lines were told later than they were said: what a stream had missed."""
+        folder = self.log.folder
+        if self.log.text() == "".join(f"{entry['message']}\n" for entry in entries):
+            return
+        self._recorder.close()
+        for file in (*folder.glob(f"{LOG}*"), *folder.glob(f"{INDEX}*")):
+            file.unlink()
+        self._recorder = Recorder(str(folder), current().log_cap_bytes)
+        for entry in entries:
+            self._recorder.write(f"{entry['message']}\n".encode(), STREAMS.index(_stream(entry)))
+        self.result.log_file = self.log = LogFile(folder)
+
+    def _line(self, message: str, stream: Stream, attempt: int, at: float) -> None:
         data = f"{message}\n".encode()
         offset = self._recorder.size
-        self._recorder.write(data, 2 if stream == "stderr" else 1)
-        self._lines[stream] += 1
+        self._recorder.write(data, STREAMS.index(stream))
         self.context.emit(
             Output(
                 task_run=self.result.id,
@@ -202,6 +213,10 @@ class TaskTeller:
             self.execution.save(uri, into)
         below = name if self.context.cell else "/".join(filter(None, (self.result.task_id, self.value, name)))
         return OutputFile(name, folder.adopt(partly, below), uri)
+
+
+def _stream(entry: Mapping[str, Any]) -> Stream:
+    return "stderr" if entry["level"] == "ERROR" else "stdout"
 
 
 def _metric(told: Mapping[str, Any]) -> Metric:

@@ -44,10 +44,10 @@ class Backend(Protocol):
     def validate(self, source: str) -> dict[str, Any]: ...
     def flow(self, source: str) -> dict[str, Any]: ...
     def start(self, namespace: str, flow: str, inputs: dict[str, str], files: dict[str, bytes]) -> dict[str, Any]: ...
-    def execution(self, id: str) -> dict[str, Any] | None: ...
-    def logs(self, id: str) -> list[dict[str, Any]]: ...
-    def metrics(self, id: str) -> list[dict[str, Any]]: ...
-    def kill(self, id: str) -> None: ...
+    def execution(self, execution: str) -> dict[str, Any] | None: ...
+    def logs(self, execution: str) -> list[dict[str, Any]]: ...
+    def metrics(self, execution: str) -> list[dict[str, Any]]: ...
+    def kill(self, execution: str) -> None: ...
     def file(self, uri: str) -> bytes: ...
 
 
@@ -85,13 +85,13 @@ class LocalBackend:
         assert found
         return found
 
-    def execution(self, id: str) -> dict[str, Any] | None:
-        run = self.runs.get(id)
+    def execution(self, execution: str) -> dict[str, Any] | None:
+        run = self.runs.get(execution)
         if run is None:
             return None
         progress = run.progress
         return {
-            "id": id,
+            "id": run.id,
             "namespace": run.context.namespace,
             "flowId": run.context.flow_id,
             "flowRevision": 1,
@@ -111,12 +111,12 @@ class LocalBackend:
         }
         return told | ({"value": of.value} if of.value is not None else {})
 
-    def logs(self, id: str) -> list[dict[str, Any]]:
-        run = self.runs[id]
+    def logs(self, execution: str) -> list[dict[str, Any]]:
+        run = self.runs[execution]
         return [entry for result in list(run.context.live.values()) for entry in _entries(run, result)]
 
-    def metrics(self, id: str) -> list[dict[str, Any]]:
-        results = self.runs[id].context.live.values()
+    def metrics(self, execution: str) -> list[dict[str, Any]]:
+        results = self.runs[execution].context.live.values()
         return [
             {
                 "taskRunId": result.id,
@@ -129,8 +129,8 @@ class LocalBackend:
             for metric in result.measured
         ]
 
-    def kill(self, id: str) -> None:
-        self.runs[id].stop()
+    def kill(self, execution: str) -> None:
+        self.runs[execution].stop()
 
     def file(self, uri: str) -> bytes:
         return self.session.storage.path(uri, namespace="").read_bytes()
@@ -311,7 +311,9 @@ class _Handler(BaseHTTPRequestHandler):
         key = (flow["namespace"], flow["id"])
         before = self.server.sources.get(key)
         if bool(path) != bool(before):
-            return self._say({"message": "flow id already exists" if before else "flow is missing"}, 422 if before else 404)
+            return self._say(
+                {"message": "flow id already exists" if before else "flow is missing"}, 422 if before else 404
+            )
         self.server.sources[key] = ((before[0] if before else 0) + 1, source)
         self.server.backend.flow(source)
         return self._say({**flow, "revision": self.server.sources[key][0], "source": source})
@@ -382,10 +384,10 @@ class _Handler(BaseHTTPRequestHandler):
         runs = {run["id"]: run for run in found.get("taskRunList") or ()}
         return self._say(runs[path[2]].get("outputs") or {}) if path[2] in runs else self._missing()
 
-    def _states(self, id: str) -> Iterator[tuple[str, Any]]:
+    def _states(self, execution: str) -> Iterator[tuple[str, Any]]:
         before = None
         while not self.server.gone.is_set():
-            found = self.server.backend.execution(id)
+            found = self.server.backend.execution(execution)
             assert found
             if found["state"]["current"] in ENDED:
                 yield "end", self._view(found)
@@ -395,9 +397,9 @@ class _Handler(BaseHTTPRequestHandler):
             before = found
             time.sleep(0.02)
 
-    def _stored(self, id: str) -> list[dict[str, Any]]:
+    def _stored(self, execution: str) -> list[dict[str, Any]]:
         behind = datetime.now(UTC).timestamp() - self.server.lag
-        entries = self.server.backend.logs(id)
+        entries = self.server.backend.logs(execution)
         return [each for each in entries if datetime.fromisoformat(each["timestamp"]).timestamp() <= behind]
 
     def _logs(self, path: list[str], body: bytes) -> None:
@@ -405,14 +407,14 @@ class _Handler(BaseHTTPRequestHandler):
             return self._stream(self._lines(path[0]))
         return self._say(self._stored(path[0]))
 
-    def _lines(self, id: str) -> Iterator[tuple[str, Any]]:
+    def _lines(self, execution: str) -> Iterator[tuple[str, Any]]:
         yield "start", {}
-        stored = self._stored(id)
+        stored = self._stored(execution)
         if not self.server.lossy:
             yield from (("progress", entry) for entry in stored)
         told = len(stored) - (len(stored) // 2 if self.server.doubled else 0)
         while not self.server.gone.is_set():  # a real server never ends it by itself
-            now = self.server.backend.logs(id)
+            now = self.server.backend.logs(execution)
             yield from (("progress", entry) for entry in now[told:])
             told = max(told, len(now))
             time.sleep(0.02)

@@ -270,8 +270,13 @@ def _client(address: Address, credentials: Credentials) -> Any:
     if not re.match(r"https?://[^/]", address.url):
         raise ServerError(f"`{address.url}` is no server's address: it begins with `http://` or `https://`")
     auth = (credentials.username, credentials.password) if credentials.username and not credentials.token else None
-    # A server's address is meant as it stands: no proxy of the environment, no ~/.netrc.
-    return httpx.Client(base_url=address.url, auth=auth, headers=credentials.headers, trust_env=False)
+    return httpx.Client(
+        base_url=address.url,
+        auth=auth,
+        headers=credentials.headers,
+        limits=httpx.Limits(max_keepalive_connections=0),  # a run asks seldom: nothing stale after a restart
+        trust_env=False,  # the address is meant as it stands: no proxy of the environment, no ~/.netrc
+    )
 
 
 def _why(error: Exception) -> str:

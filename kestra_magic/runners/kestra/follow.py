@@ -18,12 +18,12 @@ from kestra_magic.runners.kestra.client import ServerError, Unreachable, segment
 from kestra_magic.runners.kestra.executions import ENDED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from kestra_magic.runners.kestra.client import EventStream
     from kestra_magic.runners.kestra.executions import Execution
 
-__all__ = ["Away", "Follower", "Line", "Lines", "Source", "Told", "View"]
+__all__ = ["Away", "Follower", "Line", "Lines", "Source", "Told", "View", "Whole"]
 
 PATIENCE = 300.0
 """Seconds that a server may be away before what becomes of the execution counts as unknown."""
@@ -47,13 +47,20 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Whole:
+    """At the end: every log entry in the order of the server's store."""
+
+    entries: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
 class Away:
     """The server does not answer (a sentence says why), or does again (empty)."""
 
     why: str
 
 
-Told = View | Line | Away
+Told = View | Line | Whole | Away
 
 
 class Lines:
@@ -70,20 +77,21 @@ class Lines:
 class Source:
     """One telling of the log from its beginning: a stream, or the whole store."""
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: Lines, *, stream: bool) -> None:
         self._told = lines.told
         self._here: Counter[int] = Counter()
-        self._replayed: set[tuple[int, str]] = set()
+        self._replayed: set[tuple[int, str]] | None = set() if stream else None
 
     def is_new(self, entry: Mapping[str, Any]) -> bool:
         """Whether *entry* was not told yet, by this source or another."""
         if entry.get("message") is None:  # what opens a stream, or says only how far a task is
             return False
         key = hash((entry.get("taskRunId"), entry.get("attemptNumber"), entry.get("level"), entry["message"]))
-        at = str(entry.get("timestamp"))[:26]  # stores keep microseconds, queues nanoseconds
-        if (key, at) in self._replayed:  # once from the store and once from the queue
-            return False
-        self._replayed.add((key, at))
+        if self._replayed is not None:  # a stream may tell an entry of the store again from the queue
+            once = (key, str(entry.get("timestamp"))[:26])  # stores keep microseconds, queues nanoseconds
+            if once in self._replayed:
+                return False
+            self._replayed.add(once)
         self._here[key] += 1
         if self._here[key] <= self._told[key]:
             return False
@@ -167,10 +175,19 @@ class Follower:
 
     def _follow_logs(self) -> None:
         while not self.over:
-            self._tell_lines(self._stream(f"/logs/{segment(self.execution.id)}/follow"))
+            self._tell_lines(self._lines(), stream=True)
             self._pause()
             if not self.over:
-                self._tell_lines(self._patient(self.execution.logs))
+                self._tell_lines(self._patient(self.execution.logs), stream=False)
+
+    def _lines(self) -> Iterator[Mapping[str, Any]]:
+        """What was said before the server listened is in its store: read as soon as it does listen."""
+        listens = False
+        for entry in self._stream(f"/logs/{segment(self.execution.id)}/follow"):
+            if not listens:
+                self._tell_lines(self._patient(self.execution.logs), stream=False)
+            listens = True
+            yield entry
 
     def _stream(self, path: str) -> Iterator[Mapping[str, Any]]:
         stream = self.execution.client.events(path)
@@ -188,8 +205,8 @@ class Follower:
         """A server that ends its streams at once is not asked without a pause."""
         time.sleep(0.1)
 
-    def _tell_lines(self, entries: Iterable[Mapping[str, Any]]) -> None:
-        source = Source(self.lines)
+    def _tell_lines(self, entries: Iterable[Mapping[str, Any]], *, stream: bool) -> None:
+        source = Source(self.lines, stream=stream)
         for entry in entries:
             with self.lock:  # what counts as told is in the queue: whoever reads it last misses nothing
                 if self.over:
@@ -230,14 +247,16 @@ class Follower:
         yield from self._left()
         end = time.monotonic() + SETTLE_SECONDS
         before = -1
+        stored: list[dict[str, Any]] = []
         while time.monotonic() < end:
             stored = self._patient(self.execution.logs)
-            source = Source(self.lines)
+            source = Source(self.lines, stream=False)
             yield from (Line(entry) for entry in stored if source.is_new(entry))
             if len(stored) == before and before >= self.lines.count:
-                return
+                break
             before = len(stored)
             time.sleep(SETTLE_PAUSE)
+        yield Whole(stored)
 
     def _left(self) -> Iterator[Told]:
         while not self.queue.empty():
