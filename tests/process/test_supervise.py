@@ -1,0 +1,322 @@
+"""The life of a run in events: how it starts, is told, ends or is ended."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from pathlib import Path
+
+import pytest
+
+from kestra_magic.process import supervise, system
+from kestra_magic.process.events import Draining, Event, Exited, Killing, Output, Started, Usage
+from tests.process.conftest import Start, end, python, says, sh, text, until
+from tests.process.survivors import bearing, wait_until
+
+
+def kinds(events: list[Event]) -> list[str]:
+    return [type(e).__name__ for e in events if not isinstance(e, Usage)]
+
+
+def test_a_run_starts_writes_and_ends(start: Start) -> None:
+    child = start(sh("echo hi; exit 3"), task_run="tr1", attempt=2)
+
+    seen = list(child.events())
+
+    assert kinds(seen) == ["Started", "Output", "Exited"]
+    assert all((e.task_run, e.attempt) == ("tr1", 2) for e in seen)
+    assert [e.at for e in seen] == sorted(e.at for e in seen)
+    started = seen[0]
+    assert isinstance(started, Started)
+    assert started.pid == child.pid > 0
+    last = end(seen)
+    assert (last.code, last.reason, last.error, last.stdout_lines, last.log_bytes) == (3, "", "", 1, 3)
+
+
+@pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 255", 255), ("kill -9 $$", 137), ("kill $$", 143)])
+def test_the_code_is_that_of_a_shell(start: Start, script: str, code: int) -> None:
+    assert end(list(start(sh(script)).events())).code == code
+
+
+def test_standard_input_is_empty(start: Start) -> None:
+    assert text(list(start(sh("cat; echo done")).events())) == "done\n"
+
+
+def test_signals_are_as_they_are_by_default(start: Start) -> None:
+    code = "import signal; print([n for n in signal.valid_signals() if signal.getsignal(n) == signal.SIG_IGN and n not in (13, 25)], signal.pthread_sigmask(0, []))"
+
+    assert text(list(start(python(code)).events())) == "[] set()\n"
+    assert text(list(start(sh("kill -PIPE $$; echo deaf")).events())) == ""
+
+
+def test_no_descriptor_is_inherited(start: Start, tmp_path: Path) -> None:
+    with open(tmp_path / "held", "w") as held:
+        os.set_inheritable(held.fileno(), True)
+        said = text(list(start(sh("ls /proc/self/fd; echo; readlink /proc/self/fd/0")).events()))
+
+    assert said == "0\n1\n2\n3\n\n/dev/null\n"  # 3 is the folder that ls reads
+
+
+def test_it_is_the_leader_of_a_session_of_its_own(start: Start) -> None:
+    said = text(list(start(python("import os; print(os.getpid() == os.getsid(0) == os.getpgid(0))")).events()))
+
+    assert said == "True\n"
+
+
+def test_the_whole_environment_is_given(start: Start) -> None:
+    env = {"EMPTY": "", "LINES": "a\nb", "LONG": "x" * 100_000, "ODD": "\udcff", "ÜMLAUT": "é"}
+    code = "import os; print(*(ascii(os.environ[n]) for n in ('EMPTY', 'LINES', 'ODD', '\\xdcMLAUT')), len(os.environ['LONG']))"
+
+    said = text(list(start(python(code), env=env).events()))
+
+    assert said == "'' 'a\\nb' '\\udcff' '\\xe9' 100000\n"
+
+
+def test_folder_mask_limits_and_niceness_are_the_kernels(start: Start, tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        child = start(sh("pwd; umask; ulimit -n; nice"))
+    finally:
+        os.umask(before)
+
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    nice = os.getpriority(os.PRIO_PROCESS, 0)
+    assert text(list(child.events())) == f"{tmp_path.resolve()}\n0027\n{files}\n{nice}\n"
+
+
+def test_events_go_on_where_an_interrupt_broke_them_off(start: Start) -> None:
+    child = start(sh("echo one; kill -STOP $$; echo two"))
+    until(child, says("one"))
+    child.stop(grace=0)
+
+    rest = list(child.events())
+
+    assert kinds(rest)[-2:] == ["Killing", "Exited"]
+    assert list(child.events()) == []
+
+
+# Ends
+
+
+def test_a_timeout_asks_first(start: Start) -> None:
+    child = start(sh("trap 'echo asked; exit 5' TERM; echo up; while :; do sleep 0.01; done"), timeout=1.0, grace=30)
+
+    seen = list(child.events())
+
+    assert end(seen).reason == "timeout"
+    assert end(seen).code == 5
+    assert text(seen) == "up\nasked\n"
+    assert [e for e in seen if isinstance(e, Killing)] == [
+        Killing(reason="timeout", forced=False, at=next(e.at for e in seen if isinstance(e, Killing)))
+    ]
+
+
+def test_a_timeout_does_not_wait_for_the_deaf(start: Start, token: str) -> None:
+    child = start(sh(f"trap '' TERM; : {token}; while :; do sleep 0.01; done"), timeout=0.2, grace=0.2)
+
+    last = end(list(child.events()))
+
+    assert (last.reason, last.code) == ("timeout", 137)
+    assert bearing(token) == []
+
+
+def test_a_stop_asks_every_process_also_those_that_left_the_group(start: Start, token: str) -> None:
+    inner = f'trap "echo inner" TERM; : {token}; echo up; while :; do sleep 0.01; done'
+    child = start(sh(f"setsid sh -c '{inner}' & trap 'echo outer' TERM; while :; do sleep 0.01; done"), grace=1.0)
+    until(child, says("up"))
+
+    child.stop(reason="interrupt")
+    seen = list(child.events())
+
+    assert {"inner\n", "outer\n"} <= set(text(seen).splitlines(keepends=True))
+    assert end(seen).reason == "interrupt"
+    assert (end(seen).ended >= 2, end(seen).strays >= 1) == (True, True)
+
+
+def test_a_stopped_process_hears_the_stop(start: Start) -> None:
+    child = start(sh("trap 'echo heard; exit 0' TERM; echo up; kill -STOP $$"), grace=30)
+    until(child, says("up"))
+    assert wait_until(lambda: (about := system.stat(child.pid)) is not None and about.state == "T")
+
+    child.stop()
+
+    assert text(list(child.events())) == "heard\n"
+
+
+def test_the_second_stop_ends_at_once(start: Start, token: str) -> None:
+    child = start(sh(f"trap '' TERM; : {token}; echo up; while :; do sleep 0.01; done"))
+    until(child, says("up"))
+
+    child.stop(grace=3600)
+    child.stop(grace=0)
+    seen = list(child.events())
+
+    assert [e.forced for e in seen if isinstance(e, Killing)] == [False, True]
+    assert end(seen).code == 137
+
+
+def test_the_first_reason_counts(start: Start) -> None:
+    child = start(sh("trap '' TERM; echo up; while :; do sleep 0.01; done"))
+    until(child, says("up"))
+
+    child.stop(grace=3600, reason="replaced")
+    child.stop(grace=0, reason="interrupt")
+
+    assert end(list(child.events())).reason == "replaced"
+
+
+def test_a_stop_after_the_end_is_no_error(start: Start) -> None:
+    child = start(sh("exit 0"))
+    list(child.events())
+
+    child.stop()
+
+    assert child.ended.is_set()
+
+
+def test_what_was_written_before_the_end_is_told(start: Start) -> None:
+    child = start(sh("echo up; yes | head -c 3000000; while :; do sleep 0.01; done"), show_bytes=10 << 20)
+    until(child, says("up"))
+
+    child.stop(grace=0)
+    seen = list(child.events())
+
+    assert end(seen).log_bytes >= 3
+    assert sum(e.size for e in seen if isinstance(e, Output)) <= end(seen).log_bytes
+
+
+# What the command leaves in the background
+
+
+def test_what_lives_on_is_waited_for_and_told(start: Start) -> None:
+    child = start(sh("(sleep 2.5; echo late) & echo early"), background="wait")
+
+    seen = list(child.events())
+
+    (draining,) = [e for e in seen if isinstance(e, Draining)]
+    assert (draining.code, draining.processes >= 1) == (0, True)
+    assert text(seen) == "early\nlate\n"
+    assert (end(seen).code, end(seen).ended) == (0, 0)
+
+
+def test_what_lives_on_is_waited_for_without_any_pipe(start: Start, tmp_path: Path) -> None:
+    child = start(sh("(sleep 0.3; : > late) > /dev/null 2>&1 &"), background="wait")
+
+    list(child.events())
+
+    assert (tmp_path / "late").exists()
+
+
+def test_what_lives_on_is_killed(start: Start, token: str) -> None:
+    child = start(sh(f"sh -c 'sleep 60; : {token}' & exit 4"), background="kill", grace=0.2)
+
+    last = end(list(child.events()))
+
+    assert (last.code, last.ended >= 1) == (4, True)
+    assert bearing(token) == []
+
+
+def test_a_daemon_is_killed_at_once(start: Start, token: str) -> None:
+    script = f"setsid sh -c 'sleep 60; : {token}' > /dev/null 2>&1 < /dev/null & exit 4"
+
+    last = end(list(start(sh(script), background="kill", grace=3600).events()))
+
+    assert last.code == 4
+    assert bearing(token) == []
+
+
+def test_what_lives_on_is_kept_until_the_kernel_ends(start: Start, token: str) -> None:
+    child = start(sh(f"sh -c 'sleep 60; : {token}' & echo up; exit 4"), background="keep")
+
+    seen = list(child.events())
+
+    assert (text(seen), end(seen).code, end(seen).kept >= 1) == ("up\n", 4, True)
+    assert bearing(token) != []
+    child.stop(grace=0)
+    assert wait_until(lambda: not bearing(token))
+
+
+def test_a_stop_ends_what_is_waited_for(start: Start, token: str) -> None:
+    child = start(sh(f"sh -c 'sleep 60; : {token}' & exit 0"))
+    until(child, lambda e: isinstance(e, Draining))
+
+    child.stop(grace=0)
+
+    assert end(list(child.events())).reason == "stop"
+    assert bearing(token) == []
+
+
+# What it uses
+
+
+def test_use_of_the_whole_tree_is_told(start: Start) -> None:
+    hungry = "x = bytearray(60 << 20); s = sum(range(3_000_000)); import time; time.sleep(2.5)"
+    argv = python(f"import subprocess, sys; subprocess.run([sys.executable, '-c', {hungry!r}])")
+
+    seen = list(start(argv).events())
+
+    usages = [e for e in seen if isinstance(e, Usage)]
+    assert max(u.processes for u in usages) == 2
+    assert max(u.rss_bytes for u in usages) > 60 << 20
+    assert any(len(u.pids) == 2 for u in usages)
+    assert end(seen).rss_bytes > 60 << 20
+    assert end(seen).cpu_seconds > 0
+
+
+def test_what_lived_too_short_to_be_seen_counts_too(start: Start) -> None:
+    last = end(list(start(python("x = bytearray(90 << 20); sum(range(1_000_000))")).events()))
+
+    assert last.rss_bytes > 90 << 20
+    assert last.cpu_seconds > 0
+
+
+def test_the_system_prefers_it_to_the_kernel_when_memory_runs_out(start: Start) -> None:
+    own = int(Path("/proc/self/oom_score_adj").read_text())
+
+    said = text(list(start(sh("cat /proc/self/oom_score_adj"), oom_score=200).events()))
+
+    assert int(said) == min(1000, own + 200)
+
+
+# All together
+
+
+def test_twenty_runs_side_by_side(start: Start) -> None:
+    children = [start(sh(f"echo {n}; exit {n}")) for n in range(20)]
+
+    ends = [list(child.events()) for child in children]
+
+    assert [text(seen) for seen in ends] == [f"{n}\n" for n in range(20)]
+    assert [end(seen).code for seen in ends] == list(range(20))
+
+
+def test_nothing_of_ours_is_left_open(start: Start) -> None:
+    list(start(sh("true")).events())
+    before = len(os.listdir("/proc/self/fd"))
+
+    for _ in range(5):
+        list(start(sh("echo hi")).events())
+
+    assert wait_until(lambda: len(os.listdir("/proc/self/fd")) <= before + supervise.system.WARM)
+
+
+def test_the_command_is_not_a_child_of_the_kernel(start: Start) -> None:
+    child = start(sh("kill -STOP $$"))
+    until(child, lambda e: isinstance(e, Started))
+
+    assert child.pid not in system.children(os.getpid())
+    child.stop(grace=0)
+    assert isinstance(list(child.events())[-1], Exited)
+
+
+def test_a_signal_to_the_kernels_group_is_not_its(start: Start) -> None:
+    child = start(sh("echo up; kill -STOP $$"))
+    until(child, says("up"))
+
+    assert os.getpgid(child.pid) != os.getpgid(0)
+    os.kill(child.guardian_pid, signal.SIGINT)
+    os.kill(child.guardian_pid, signal.SIGHUP)
+
+    child.stop(grace=0)
+    assert isinstance(list(child.events())[-1], Exited)
