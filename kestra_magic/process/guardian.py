@@ -61,7 +61,7 @@ def _request(connection: socket.socket, kernel: int | None) -> dict[str, Any] | 
     frames = Frames()
     while True:
         ready, _, _ = select.select([connection.fileno(), *([] if kernel is None else [kernel])], [], [])
-        if kernel in ready:
+        if ready == [kernel]:  # what it had asked for wholly before it died is another matter: see `detach`
             return None
         try:
             data = connection.recv(1 << 16)
@@ -107,7 +107,8 @@ class Guardian:
         try:
             self._start()
         except LaunchError as error:
-            self._finish({"code": error.code, "error": str(error)})
+            self.errors.append(str(error))
+            self._finish({"code": error.code})
             return
         self._reap()
         while self.alive:
@@ -208,7 +209,7 @@ class Guardian:
             self.loop.after(0.0, self._force)
 
     def _drain(self) -> None:
-        """Everyone is dead, so what is left in the pipes is finite; but for a stranger who was given one."""
+        """Where everyone is dead what is left in the pipes is finite; but for a stranger who was given one."""
         until = time.monotonic() + 1.0
         for pipe in list(self.streams):
             while pipe in self.streams and self._read(pipe) and time.monotonic() < until:
@@ -222,6 +223,8 @@ class Guardian:
     # What the kernel is told: at once after silence, then twenty times a second, and only when it has asked for more
 
     def _soon(self) -> None:
+        if self.told:
+            return
         now = time.monotonic()
         due = self.loop.due("_quiet")
         due = now if due == float("inf") else due
@@ -345,16 +348,14 @@ class Guardian:
     def _let_go(self) -> None:
         """The run has ended for whoever waits; what it left stays ours until it or the kernel ends."""
         kept = len(self.tree.members())
-        for pipe in list(self.streams):
-            while pipe in self.streams and self._read(pipe):
-                pass
+        self._drain()
         self.loop.forget()
         self.told = True
         self._report({**self._ending(), "kept": kept})
 
     def _ending(self) -> dict[str, Any]:
-        errors = [*self.errors, self.written.log.error]
-        return {"code": self.code, "reason": self.reason, "error": "; ".join(filter(None, errors))}
+        self.errors += filter(None, [self.written.log.error])
+        return {"code": self.code, "reason": self.reason}
 
     def _finish(self, ending: dict[str, Any]) -> None:
         self._report(ending)
@@ -372,8 +373,11 @@ class Guardian:
         exited = {"exited": time.time(), **ending, **self._figures()}
         if self.tree.main:
             exited |= self.written.notice()
-            self._write_status({**self.identity, **exited})
-        self._tell(exited)
+            self._write_status({**self.identity, **exited, "error": self._error()})
+        self._tell({**exited, "error": self._error()})
+
+    def _error(self) -> str:
+        return "; ".join(dict.fromkeys(self.errors))
 
     def _figures(self) -> dict[str, Any]:
         import resource
@@ -401,4 +405,4 @@ class Guardian:
         try:
             write_status(self.request["log_dir"], status)
         except OSError as error:
-            self.errors.append(f"its end could not be written down: {error.strerror or error}")
+            self.errors.append(f"its state could not be written down: {error.strerror or error}")

@@ -62,8 +62,7 @@ class Recorder:
             if not part:
                 self._next_segment()
                 continue
-            self._append(part, stream)
-            data = data[len(part) :]
+            data = data[self._append(part, stream) :]
         if self.error:
             self.size += len(data)
             self.lost += len(data)
@@ -72,7 +71,7 @@ class Recorder:
         """Keep a marker, unmasked."""
         self.commit()
         record = RECORD.pack(time_ns(), self.size, len(data), stream, 1, 0) + data
-        if self._put(self._frames, record):
+        if self._put(self._frames, record) == len(record):
             self.frames += len(record)
 
     def commit(self) -> None:
@@ -86,23 +85,25 @@ class Recorder:
         for file in (self._log, self._index, self._frames):
             os.close(file)
 
-    def _append(self, data: bytes, stream: int) -> None:
+    def _append(self, data: bytes, stream: int) -> int:
         record = self._record
         if not record or record[3] != stream or record[2] > 1 << 30:
             self.commit()
             self._record = record = [time_ns(), self.size, 0, stream]
-        if self._put(self._log, data):
-            self.size += len(data)
-            record[2] += len(data)
+        written = self._put(self._log, data)
+        self.size += written
+        record[2] += written
+        return written
 
-    def _put(self, file: int, data: bytes) -> bool:
+    def _put(self, file: int, data: bytes) -> int:
+        """Return how many bytes could be written."""
+        written = 0
         try:
-            while data:
-                data = data[os.write(file, data) :]
+            while written < len(data):
+                written += os.write(file, data[written:] if written else data)
         except OSError as error:
             self.error = self.error or f"the log is incomplete: {error.strerror or error}"
-            return False
-        return True
+        return written
 
     def _next_segment(self) -> None:
         self.commit()
