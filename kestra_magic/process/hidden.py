@@ -14,7 +14,10 @@ __all__ = ["hidden_forms"]
 
 
 def hidden_forms(values: tuple[str, ...]) -> set[bytes]:
-    """Return *values* as they may be met: plain, in base64 anywhere in a text, quoted for URLs, escaped for JSON."""
+    """Return *values* as they may be met: plain, in base64, quoted for URLs, escaped for JSON.
+
+    In base64 also within a longer text, from four bytes on: what is certain of fewer could be anything.
+    """
     found: set[bytes] = set()
     for value in values:
         plain = value.encode("utf-8", "surrogateescape")

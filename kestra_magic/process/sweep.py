@@ -16,6 +16,8 @@ from kestra_magic.process.system import Process
 
 __all__ = ["Identity", "Sweep", "end_left", "identity", "lives"]
 
+QUIET = 4
+"""Rounds without anyone after which nobody is left."""
 LOOKS = 40
 """Rounds of freezing after which those that stand still are ended although others may still come."""
 
@@ -54,7 +56,7 @@ def end_left(root: Identity, mark: int, *, seconds: float = 5.0) -> int:
     sweep = Sweep(root, mark)
     deadline = time.monotonic() + seconds
     quiet = 0
-    while quiet < 2 and time.monotonic() < deadline:
+    while quiet < QUIET and time.monotonic() < deadline:
         quiet = 0 if sweep.round() else quiet + 1
     sweep.kill()
     return len(sweep.ended)
@@ -67,14 +69,15 @@ class Sweep:
         self.ended: set[int] = set()
         self._root = root
         self._mark = mark
-        self._sessions = {root.pid} - {0}
+        self._sessions: set[int] = set()
         self._frozen: dict[int, int] = {}
         self._rounds = 0
 
     def round(self) -> bool:
         """Freeze who is new, or else end who is frozen. Return whether there was anyone."""
         self._rounds += 1
-        new = self._freeze(self._mine(system.processes()))
+        known, new = self._seen()
+        new = self._freeze(self._mine(known)) or new
         again = self._freeze({child for pid in list(self._frozen) for child in system.children(pid)})
         found = bool(self._frozen)
         if not (new or again) or self._rounds % LOOKS == 0:
@@ -83,6 +86,15 @@ class Sweep:
             time.sleep(0.003)
         return found
 
+    def _seen(self) -> tuple[dict[int, Process], bool]:
+        """Look at all processes, the youngest first: one that forks away is gone before the others have been read."""
+        known: dict[int, Process] = {}
+        new = False
+        for pid, process in system.youngest_first():
+            known[pid] = process
+            new = (self._is_mine(pid, process) and self._freeze({pid})) or new
+        return known, new
+
     def kill(self) -> None:
         for pid, start in self._frozen.items():
             if system.send(pid, signal.SIGKILL, known=partial(_born, start)):
@@ -90,19 +102,22 @@ class Sweep:
         self._frozen.clear()
 
     def _mine(self, known: dict[int, Process]) -> set[int]:
-        mine = {pid for pid, process in known.items() if self._is_mine(pid, process)}
+        mine = {pid for pid, process in known.items() if pid in self._frozen or self._is_mine(pid, process)}
+        self._sessions = {known[pid].session for pid in mine if self._is_led_by_us(known[pid].session, mine, known)}
+        mine |= {pid for pid, process in known.items() if process.lives and process.session in self._sessions}
         while more := {p for p, process in known.items() if process.lives and process.parent in mine and p not in mine}:
             mine |= more
-        self._sessions |= {known[pid].session for pid in mine if known[pid].start >= self._root.start} - {0}
-        return mine
+        return mine - {os.getpid()}
 
     def _is_mine(self, pid: int, process: Process) -> bool:
         if pid == os.getpid() or not process.lives:
             return False
-        young = process.start >= self._root.start
-        if self._root.pid and young and (process.session in self._sessions or pid == self._root.pid):
-            return pid != self._root.pid or process.start == self._root.start
-        return system.marked(pid, self._mark)
+        return (pid, process.start) == (self._root.pid, self._root.start) or system.marked(pid, self._mark)
+
+    def _is_led_by_us(self, session: int, mine: set[int], known: dict[int, Process]) -> bool:
+        """While one of ours is in it its number is no other's; but a warden may lead it, who is above us."""
+        leader = known.get(session)
+        return session > 0 and (leader is None or not leader.lives or session in mine)
 
     def _freeze(self, level: set[int]) -> bool:
         """Stop *level*, and only then ask each for its children, which by then are all it will have."""
@@ -114,12 +129,15 @@ class Sweep:
 
     def _stop(self, pid: int) -> bool:
         def belongs(process: Process) -> bool:
-            if process.lives and (process.parent in self._frozen or self._is_mine(pid, process)):
+            if process.lives and (self._is_near(process) or self._is_mine(pid, process)):
                 self._frozen[pid] = process.start
                 return True
             return False
 
         return system.send(pid, signal.SIGSTOP, known=belongs)
+
+    def _is_near(self, process: Process) -> bool:
+        return process.parent in self._frozen or process.session in self._sessions
 
 
 def _born(start: int, process: Process) -> bool:

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any, Final
 
     Reaped = Callable[[int, int, Any], None]
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COOKIE", "LINUX", "WITHOUT", "Process", "adopt_orphans", "boot_id", "carries", "children", "exit_code",
     "lists_children", "marked", "name_process", "open_pidfd", "processes", "reap", "send", "send_pidfd", "stat",
+    "youngest_first",
 ]  # fmt: skip
 
 LINUX = sys.platform.startswith("linux")
@@ -130,13 +131,22 @@ def stat(pid: int) -> Process | None:
 def processes() -> dict[int, Process]:
     """Return every process that can be seen."""
     if LINUX:
-        seen = ((int(name), stat(int(name))) for name in os.listdir("/proc") if name.isdigit())
-        return {pid: process for pid, process in seen if process is not None}
+        return dict(youngest_first())
     found = {}
     for line in _ps("pid=,ppid=,pgid=,sess=,state=").splitlines():
         pid, parent, group, session, state = line.split()[:5]
         found[int(pid)] = Process(state[:1], int(parent), int(group), int(session, 16), 0)
     return found
+
+
+def youngest_first() -> Iterator[tuple[int, Process]]:
+    """Yield every process that can be seen, each as it is at that moment, the highest number first."""
+    if not LINUX:
+        yield from sorted(processes().items(), reverse=True)
+        return
+    for pid in sorted((int(name) for name in os.listdir("/proc") if name.isdigit()), reverse=True):
+        if process := stat(pid):
+            yield pid, process
 
 
 def _ps(columns: str, *more: str) -> str:
