@@ -136,11 +136,13 @@ class Child:
     def _exited(self, message: dict[str, Any], at: float) -> None:
         if "log" in message:
             self._tell(*self._tail.read(message, last=True))
-        self._end(Exited(at=at, **_of(Exited, message), **self._stamp), keep=bool(message.get("kept")))
+        self._end(keep=bool(message.get("kept")))
+        self._tell(Exited(at=at, **_of(Exited, message), **self._stamp))
 
     def lose(self, reason: str) -> None:
         if not self.ended.is_set():
-            self._end(Lost(reason=reason, at=time.time(), **self._stamp))
+            self._end()
+            self._tell(Lost(reason=reason, at=time.time(), **self._stamp))
 
     def look_up(self) -> None:
         """Nobody speaks for it any more: what stands written decides whether it has ended or was lost."""
@@ -164,13 +166,12 @@ class Child:
         self._events.extend(events)
         self._news.set()
 
-    def _end(self, last: Event, *, keep: bool = False) -> None:
-        """Processes that are kept go on holding to our end of the socket."""
+    def _end(self, *, keep: bool = False) -> None:
+        """Whoever hears of the end finds it ended; processes that are kept go on holding to our end of the socket."""
         self._tail.close()
         if not keep:
             self.close()
         self.ended.set()
-        self._tell(last)
 
     def close(self) -> None:
         with self._lock:
