@@ -1,4 +1,4 @@
-"""From a shell: `python -m kestra_magic demo|doctor|enable|disable`."""
+"""From a shell: `python -m kestra_magic run|validate|schema|demo|doctor|enable|disable`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ def main(argv: list[str] | None = None) -> int:
     except KestraMagicError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -29,12 +31,61 @@ def _parser() -> argparse.ArgumentParser:
     demo = verbs.add_parser("demo", help="run a notebook on a real kernel, its output live in this terminal")
     demo.add_argument("notebook", nargs="?", type=Path, default=Path("notebooks/quickstart.ipynb"))
     demo.set_defaults(do=_demo)
+    run = verbs.add_parser("run", help="run a flow: 0 it ended well, 1 it failed, 2 it cannot start")
+    run.add_argument("flow", type=Path)
+    run.add_argument("-i", "--input", action="append", default=[], metavar="K=V", help="an input of the flow")
+    run.add_argument("-f", "--file", action="append", default=[], metavar="[DEST=]SRC", help="place an input file")
+    run.add_argument("--env-file", metavar="FILE", help="dotenv: its values are secrets")
+    run.add_argument("--strict", action="store_true", help="refuse what runs here otherwise than on a server")
+    run.set_defaults(do=_run)
+    validate = verbs.add_parser("validate", help="say what is wrong with flows, each problem with its line")
+    validate.add_argument("flow", type=Path, nargs="+")
+    validate.set_defaults(do=_validate)
+    verbs.add_parser("schema", help="print the JSON schema of flows, for editors").set_defaults(do=_schema)
     verbs.add_parser("doctor", help="say what this machine offers").set_defaults(do=_doctor)
     for verb, text in {"enable": "put the magics into", "disable": "take the magics out of"}.items():
         made = verbs.add_parser(verb, help=f"{text} the IPython profile, without import cost")
         made.add_argument("--profile", default="default")
         made.set_defaults(do=_profile, enable=verb == "enable")
     return parser
+
+
+def _run(asked: argparse.Namespace) -> int:
+    from kestra_magic.model.source import read_source
+    from kestra_magic.runs.session import session
+    from kestra_magic.show.terminal import follow
+
+    options = {"input": asked.input, "file": asked.file, "env-file": asked.env_file, "strict": asked.strict}
+    try:
+        home = asked.flow.absolute().parent
+        run = session().flow(read_source(asked.flow), options, beside=Path.cwd(), home=home)
+    except KestraMagicError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return follow(run)
+
+
+def _validate(asked: argparse.Namespace) -> int:
+    from kestra_magic.model.source import read_source
+    from kestra_magic.runs.validation import validated
+
+    wrong = 0
+    for path in asked.flow:
+        try:
+            print("\n".join(validated(read_source(path, str(path)))))
+        except KestraMagicError as error:
+            print(error, file=sys.stderr)
+            wrong = 1
+    return wrong
+
+
+def _schema(_: argparse.Namespace) -> int:
+    import json
+
+    from kestra_magic.model.schema import schema
+
+    print(json.dumps(schema(), indent=1))
+    return 0
 
 
 def _demo(asked: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from kestra_magic.errors import KestraMagicError, did_you_mean
 if TYPE_CHECKING:
     from kestra_magic.magics.options import Option
 
-__all__ = ["UsageError", "parse", "parser", "words"]
+__all__ = ["UsageError", "first_word", "parse", "parser", "words"]
 
 _PIECE = re.compile(
     r"""(?P<expression>\{\{.*?\}\})|'(?P<single>[^']*)'|"(?P<double>(?:\\.|[^"\\])*)"|\\(?P<escaped>.)|(?P<plain>[^\s'"\\])"""
@@ -45,6 +45,17 @@ def words(line: str) -> list[str]:
             word, at = _word(line, at)
             found.append(word)
     return found
+
+
+def first_word(line: str) -> tuple[str, str]:
+    """Split *line* into its first word, without its quotes, and the rest.
+
+    Raises:
+        UsageError: a quote is not closed.
+    """
+    line = line.strip()
+    word, at = _word(line, 0)
+    return word, line[at:].strip()
 
 
 def _word(line: str, at: int) -> tuple[str, int]:

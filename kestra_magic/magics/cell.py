@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kestra_magic.magics.arguments import parse
+from kestra_magic.magics.arguments import UsageError, first_word, parse
 from kestra_magic.magics.binding import bind, bind_files
 from kestra_magic.magics.options import FLOW, PROCESS
-from kestra_magic.model.source import Source
+from kestra_magic.model.source import Source, read_source
 from kestra_magic.runs.request import Request
 from kestra_magic.runs.session import notebook_folder, session
 from kestra_magic.show.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from IPython.core.interactiveshell import InteractiveShell
 
     from kestra_magic.runs.onserver import ToSend
     from kestra_magic.runs.run import Run
 
-__all__ = ["names_of", "run_flow", "run_process"]
+__all__ = ["carry", "names_of", "run_file", "run_flow", "run_process"]
 
 
 def run_process(shell: InteractiveShell, line: str, cell: str) -> None:
@@ -36,21 +37,34 @@ def run_process(shell: InteractiveShell, line: str, cell: str) -> None:
 
         return _carry_there(shell, cell_to_send(session(), request), options)
     run = session().cell(request)
-    return _carry(shell, run, run.context.options)
+    return carry(shell, run, run.context.options)
 
 
 def run_flow(shell: InteractiveShell, line: str, cell: str) -> None:
     """`%%kestra_flow`."""
-    name, options = parse("%%kestra_flow", FLOW, line)
+    _flow(shell, "%%kestra_flow", line, Source(cell, first_line=2))
+
+
+def run_file(shell: InteractiveShell, line: str) -> None:
+    """`%kestra run FILE [NAME] …`: namespace files lie in `_files` beside the file."""
+    file, rest = first_word(line)
+    if not file or file.startswith("-"):
+        raise UsageError("which flow? `%kestra run FILE [NAME] [options]`")
+    path = notebook_folder(shell.user_ns) / file
+    _flow(shell, "%kestra run", rest, read_source(path, file), home=path.parent)
+
+
+def _flow(shell: InteractiveShell, magic: str, line: str, source: Source, home: Path | None = None) -> None:
+    name, options = parse(magic, FLOW, line)
     here = notebook_folder(shell.user_ns)
     session().beside = here
-    source, names = Source(cell, first_line=2), names_of(shell)
+    names = names_of(shell)
     if options.get("server"):
         from kestra_magic.runs.onserver import flow_to_send
 
         return _carry_there(shell, flow_to_send(source, options, names, name=name or "", beside=here), options)
-    run = session().flow(source, options, name=name or "", beside=here, notebook=names)
-    return _carry(shell, run, options)
+    run = session().flow(source, options, name=name or "", beside=here, notebook=names, home=home)
+    return carry(shell, run, options)
 
 
 def _carry_there(shell: InteractiveShell, what: ToSend, options: Mapping[str, Any]) -> None:
@@ -62,10 +76,10 @@ def _carry_there(shell: InteractiveShell, what: ToSend, options: Mapping[str, An
     elif options.get("detach"):
         beyond.detached(what, options)
     else:
-        _carry(shell, beyond.run_there(what, options), options)
+        carry(shell, beyond.run_there(what, options), options)
 
 
-def _carry(shell: InteractiveShell, run: Run, options: Mapping[str, Any]) -> None:
+def carry(shell: InteractiveShell, run: Run, options: Mapping[str, Any]) -> None:
     """Show the run to its end; bind it on success, failure and kill; then raise if it did not end well."""
     names = shell.user_ns
     bind(run.name, run, names)

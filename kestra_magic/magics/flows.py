@@ -18,10 +18,53 @@ if TYPE_CHECKING:
 
     from kestra_magic.runs.export import Exported
 
-__all__ = ["export"]
+__all__ = ["export", "kv", "rerun", "run", "validate"]
 
 
-def export(shell: InteractiveShell, rest: str) -> None:
+def run(shell: InteractiveShell, rest: str, _: str | None = None) -> None:
+    """`%kestra run FILE [NAME] [options]`."""
+    from kestra_magic.magics.cell import run_file
+
+    run_file(shell, rest)
+
+
+def rerun(shell: InteractiveShell, rest: str, _: str | None = None) -> None:
+    """`%kestra rerun RUN [K=V …]`: a bare K is the notebook's K, as for `-i`."""
+    from kestra_magic.magics.cell import carry, names_of
+    from kestra_magic.runs.given import again_inputs
+    from kestra_magic.runs.session import session
+
+    name, *specs = words(rest) or [""]
+    if not name:
+        raise KestraMagicError("which run? `%kestra rerun RUN [K=V …]`; `%kestra runs` lists them")
+    earlier = session().latest(name)
+    made = earlier.again(again_inputs(specs, names_of(shell), cell=earlier.context.cell))
+    carry(shell, made, made.context.options)
+
+
+def validate(shell: InteractiveShell, rest: str, cell: str | None = None) -> None:
+    """`%kestra validate FILE`, `%%kestra validate`."""
+    from kestra_magic.model.source import Source, read_source
+    from kestra_magic.runs.session import notebook_folder
+    from kestra_magic.runs.validation import validated
+
+    if cell is None and not rest:
+        raise KestraMagicError("which flow? `%kestra validate FILE`, or `%%kestra validate` above the flow in a cell")
+    name = words(rest)[0] if rest else ""
+    here = notebook_folder(shell.user_ns)
+    source = read_source(here / name, name) if cell is None else Source(cell, first_line=2)
+    print("\n".join(validated(source)))
+
+
+def kv(shell: InteractiveShell, rest: str, _: str | None = None) -> None:
+    """`%kestra kv [list | get K | set K V | delete K] [-n NAMESPACE]`; V is a YAML scalar, or `{{ … }}`."""
+    from kestra_magic.magics.cell import names_of
+    from kestra_magic.magics.keyvalue import answer
+
+    print(answer(words(rest), names_of(shell)), end="")
+
+
+def export(shell: InteractiveShell, rest: str, _: str | None = None) -> None:
     """`%kestra export [NAMES…] [-o FILE] [--target 1.3|2.0]`."""
     from kestra_magic.runs.export import export as exported
     from kestra_magic.runs.session import notebook_folder, session

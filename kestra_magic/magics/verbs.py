@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import did_you_mean
@@ -49,28 +50,19 @@ def _doctor(shell: InteractiveShell, rest: str, cell: str | None) -> None:
     print(report())
 
 
-def _export(shell: InteractiveShell, rest: str, cell: str | None) -> None:
-    from kestra_magic.magics.flows import export
+def _of(module: str, name: str) -> Callable[[InteractiveShell, str, str | None], Any]:
+    """A verb whose module is imported when it is typed."""
 
-    export(shell, rest)
+    def do(shell: InteractiveShell, rest: str, cell: str | None) -> Any:
+        return getattr(import_module(f"kestra_magic.magics.{module}"), name)(shell, rest, cell)
 
-
-def _server(shell: InteractiveShell, rest: str, cell: str | None) -> None:
-    from kestra_magic.magics.beyond import server
-
-    server(shell, rest, cell)
-
-
-def _deploy(shell: InteractiveShell, rest: str, cell: str | None) -> None:
-    from kestra_magic.magics.beyond import deploy
-
-    deploy(shell, rest, cell)
+    return do
 
 
 DO: dict[str, Callable[[InteractiveShell, str, str | None], Any]] = {
     "help": _help,
     "doctor": _doctor,
-    "export": _export,
-    "server": _server,
-    "deploy": _deploy,
+    "server": _of("beyond", "server"),
+    "deploy": _of("beyond", "deploy"),
+    **{name: _of("flows", name) for name in ("run", "rerun", "export", "kv", "validate")},
 }

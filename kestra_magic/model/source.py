@@ -6,12 +6,13 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kestra_magic.errors import KestraMagicError
+from kestra_magic.errors import KestraMagicError, did_you_mean
 
 if TYPE_CHECKING:
+    import pathlib
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Document", "Path", "Place", "Problem", "Source", "SourceError", "load_yaml"]
+__all__ = ["Document", "Path", "Place", "Problem", "Source", "SourceError", "load_yaml", "read_source"]
 
 Path = tuple[str | int, ...]
 """The way to a value: keys of maps and indexes of lists."""
@@ -121,6 +122,22 @@ class Document:
     def within(self, *prefix: str | int) -> dict[Path, Place]:
         """Return the places as they are when this document stands at *prefix* of a larger one."""
         return {prefix + path: place for path, place in self.places.items()}
+
+
+def read_source(path: pathlib.Path, name: str = "") -> Source:
+    """Return the text of the file *path*; in messages it is called *name*.
+
+    Raises:
+        KestraMagicError: there is none, or it is no text.
+    """
+    called = name or path.name
+    try:
+        return Source(path.read_text("utf-8-sig"), called)
+    except FileNotFoundError:
+        near = [each.name for each in path.parent.glob("*")] if path.parent.is_dir() else []
+        raise KestraMagicError(f"there is no file `{called}`{did_you_mean(path.name, near)}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise KestraMagicError(f"`{called}` cannot be read: {error}") from None
 
 
 def load_yaml(source: Source) -> Document:

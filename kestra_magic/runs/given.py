@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kestra_magic.model.flow import Flow
     from kestra_magic.runs.context import Context
 
-__all__ = ["environment_given", "files_given", "flow_inputs", "flow_values", "inputs_given"]
+__all__ = ["again_inputs", "environment_given", "files_given", "flow_inputs", "flow_values", "inputs_given"]
 
 
 def inputs_given(specs: Iterable[str], notebook: Mapping[str, object]) -> dict[str, Any]:
@@ -85,6 +85,16 @@ def flow_inputs(
         return render_typed(text, Scope({**context.flow_roots(), "inputs": dict(seen)}), context.host)
 
     return resolve_inputs(flow.inputs, values, render_input, context.upload)
+
+
+def again_inputs(specs: Iterable[str], notebook: Mapping[str, object], *, cell: bool) -> dict[str, Any]:
+    """Read the `K=V` of a rerun as `-i` of a cell or of a flow would.
+
+    Raises:
+        KestraMagicError: the notebook has no such name, or an expression fails.
+    """
+    read = _input if cell else _flow_input
+    return dict(read(spec, notebook) for spec in specs)
 
 
 def _flow_input(spec: str, notebook: Mapping[str, object]) -> tuple[str, Any]:

@@ -18,7 +18,7 @@ from kestra_magic.runs.result import Logs, TaskResult
 from kestra_magic.workspace.outputs import OutputFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Mapping
     from pathlib import Path
 
     from kestra_magic.process.events import Reason
@@ -288,10 +288,18 @@ class Run:
         Raises:
             KestraMagicError: it depends on what is not known any more.
         """
+        run = self.again(inputs).start()
+        return run if bg else run.wait()
+
+    def again(self, inputs: Mapping[str, Any]) -> Run:
+        """Return the same run with other *inputs*, not yet started.
+
+        Raises:
+            KestraMagicError: it depends on what is not known any more.
+        """
         if self.context.anew is None:
             raise KestraMagicError(f"what `{self.name}` was is not known any more: run its cell")
-        run = self.context.anew(inputs).start()
-        return run if bg else run.wait()
+        return self.context.anew(inputs)
 
     def stop(self, *, grace: float | None = None, reason: Reason = "stop") -> None:
         """End it with everything that it started: asked first, forced after *grace* seconds (0: at once)."""

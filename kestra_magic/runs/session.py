@@ -98,6 +98,13 @@ class Session:
         allowed = (self.beside, *map(Path, current().allowed_paths))
         return Storage(self.data / "storage", namespace_files=self.beside / current().namespace_files, allowed=allowed)
 
+    def storage_of(self, home: Path) -> Storage:
+        """Return the storage as a flow in the folder *home* sees it: with the namespace files that lie there."""
+        if home == self.beside:
+            return self.storage
+        space = home / current().namespace_files
+        return Storage(self.data / "storage", namespace_files=space, allowed=(home, *self.storage.allowed))
+
     @property
     def kv(self) -> KV:
         return KV(self.data / "kv.sqlite")
@@ -242,12 +249,14 @@ class Session:
         name: str = "",
         beside: Path,
         notebook: Mapping[str, object] | None = None,
+        home: Path | None = None,
         of: Record | None = None,
         plan: Plan | None = None,
     ) -> FlowRun:
         """Return the execution of a flow, not yet started.
 
         Args:
+            home: the folder where the flow's file lies, and its namespace files; else they are the notebook's.
             plan: which of its tasks run, and what stands in for others.
 
         Raises:
@@ -258,6 +267,7 @@ class Session:
         flow = loaded.flow
         self.make_way(name or flow.id, instead=bool(options.get("replace")))
         context = self._flow_context(request, loaded, of)
+        context.storage = self.storage_of(home or beside)
         context.inputs = self._inputs(flow, options, context, request.notebook)
         run = FlowRun(context, FlowEngine(flow, context, self.slots, plan))
         self.add(run)
@@ -292,7 +302,7 @@ class Session:
             secrets=Secrets(env_file),
             python=find(None),
             beside=request.beside,
-            wishes=wishes(options, env_file, {}),
+            wishes=wishes(options, env_file, files_given(options.get("file", []), request.beside, request.notebook)),
             variables=dict(flow.variables),
             labels=dict(flow.labels),
             retry=flow.retry,
