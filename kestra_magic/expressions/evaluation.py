@@ -111,7 +111,7 @@ class Evaluation(Context):
                 layer[name] = value
                 return
             layer = layer.outer
-        if name in getattr(self.variables, "roots", ()):
+        if name in getattr(self.variables, "fixed", ()):
             raise ExpressionError(f"`{name}` is one of Kestra's own variables: it can not be set")
         self.layer[name] = value
 

@@ -22,7 +22,7 @@ _AS_THEY_ARE = frozenset({
     str, int, float, bool, type(None), Decimal, datetime, date, time, timedelta,
     Array, Char, Entry, Float, Group, Instant, Long, Macroed, Refused,
 })  # fmt: skip
-_BARE = regex.compile(r"\s*\{\{-?\s*([^\W\d]\w*)\s*-?\}\}\s*")
+_BARE = regex.compile(r"\s*\{\{-?\s*(?:inputs\.)?([^\W\d]\w*)\s*-?\}\}\s*")
 _KEYS = (str, int, float, type(None), date, time, Enum, PurePath)
 
 
@@ -30,7 +30,8 @@ class Scope(Mapping[str, object]):
     """The names of one rendering.
 
     Attributes:
-        roots: Kestra's own variables (`inputs`, `outputs`, `flow` …), which no template can set.
+        roots: Kestra's own variables (`inputs`, `outputs`, `flow` …).
+        fixed: the names that no template can set: those of Kestra's variables.
     """
 
     def __init__(
@@ -39,8 +40,10 @@ class Scope(Mapping[str, object]):
         notebook: Mapping[str, object] | None = None,
         *,
         inputs_fall_back: bool = False,
+        fixed: bool = True,
     ) -> None:
         self.roots = roots
+        self.fixed = frozenset(roots if fixed else ())
         self._notebook = notebook or {}
         self._falls_back = inputs_fall_back
         self._seen: dict[str, object] = {}
@@ -106,7 +109,7 @@ def _data(notebook: Mapping[str, object]) -> list[str]:
 
 
 def bare_name(text: str) -> str | None:
-    """Return the name that *text* is an expression of and nothing else: `df` of `{{ df }}`."""
+    """Return the name that *text* is an expression of and nothing else: `df` of `{{ df }}` and `{{ inputs.df }}`."""
     found = _BARE.fullmatch(text)
     return found.group(1) if found else None
 

@@ -36,6 +36,10 @@ def run_process(shell: InteractiveShell, line: str, cell: str) -> None:
         from kestra_magic.runs.onserver import cell_to_send
 
         return _carry_there(shell, cell_to_send(session(), request), options)
+    if options.get("dry-run"):
+        from kestra_magic.magics.expressions import dry_cell
+
+        return dry_cell(shell, request)
     run = session().cell(request)
     return carry(shell, run, run.context.options)
 
@@ -63,6 +67,10 @@ def _flow(shell: InteractiveShell, magic: str, line: str, source: Source, home: 
         from kestra_magic.runs.onserver import flow_to_send
 
         return _carry_there(shell, flow_to_send(source, options, names, name=name or "", beside=here), options)
+    if options.get("dry-run"):
+        from kestra_magic.magics.expressions import dry_flow
+
+        return dry_flow(shell, source, options, name or "", names)
     run = session().flow(source, options, name=name or "", beside=here, notebook=names, home=home)
     return carry(shell, run, options)
 

@@ -21,6 +21,8 @@ VERBS = {
     "export": "[NAMES] [-o FILE] [--target 1.3|2.0]: the process cells, in order, as one flow",
     "server": "[URL] [--tenant T] [--login]: the Kestra server that `--server` and `deploy` mean",
     "deploy": "[NAME|FILE] [--force]: send a flow there without running it; as `%%kestra deploy` the one in the cell",
+    "render": "'{{ EXPR }}': what an expression gives now, and its type; as a cell: a whole template",
+    "secret": "NAME: ask for a secret's value and keep it in the keyring",
     "help": "this text",
     "doctor": "what this machine offers: Python, kernels, shells, interpreters, supervision",
 }

@@ -65,4 +65,5 @@ DO: dict[str, Callable[[InteractiveShell, str, str | None], Any]] = {
     "server": _of("beyond", "server"),
     "deploy": _of("beyond", "deploy"),
     **{name: _of("flows", name) for name in ("run", "rerun", "export", "kv", "validate")},
+    **{name: _of("expressions", name) for name in ("render", "secret")},
 }

@@ -109,8 +109,20 @@ def render(text: str, variables: Mapping[str, object] | None = None, *, typed: b
     Raises:
         KestraMagicError: an expression fails.
     """
-    scope = Scope(dict(variables or {}))
-    return render_typed(text, scope) if typed else render_text(text, scope)
+    scope = Scope(dict(variables or {}), fixed=False)
+    return render_typed(text, scope, _OUTSIDE) if typed else render_text(text, scope, _OUTSIDE)
+
+
+class _Outside:
+    """This kernel's session answers `secret()`, `kv()`, `read()` …, made when it is first asked."""
+
+    def __getattr__(self, name: str) -> Any:
+        from kestra_magic.runs.preview import outside
+
+        return getattr(outside(session(), {})[1], name)
+
+
+_OUTSIDE: Any = _Outside()
 
 
 def open(uri: str, mode: str = "rb") -> IO[Any]:  # noqa: A001 - `kestra_magic.open` says what it opens

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
-from kestra_magic.expressions.diagnosis import hazards
+from kestra_magic.expressions.compiler import KESTRA, RELEASED
+from kestra_magic.expressions.diagnosis import constant, explained, hazards, literal, swallowed
 from kestra_magic.expressions.errors import ExpressionError
-from kestra_magic.expressions.render import line_map, render, render_typed, substitutions
+from kestra_magic.expressions.render import Piece, line_map, render_typed, substitutions
+from kestra_magic.expressions.scope import bare_name
+from kestra_magic.settings import current
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -56,6 +59,7 @@ class Place:
         options: of the job: grace, background …
         mask: asked when everything is rendered: by then it is known which secrets were read.
         notice: told what runs here otherwise than on a server.
+        seen: told what each template became, piece by piece.
     """
 
     name: str
@@ -80,9 +84,10 @@ class Place:
     options: Mapping[str, Any] = field(default_factory=dict)
     mask: Callable[[], tuple[str, ...]] = tuple
     notice: Callable[[str], None] = print
+    seen: Callable[[str, list[Piece]], None] = lambda *_: None
 
     def render(self, text: str, **more: object) -> str:
-        return render(text, self.scope(more), self.host)
+        return self._text(text, False, more).text
 
     def value(self, text: str) -> Any:
         """Render; a lone expression keeps the type of its value."""
@@ -90,7 +95,7 @@ class Place:
 
     def twice(self, text: str, **more: object) -> str:
         """Render where a server renders two times."""
-        return self.text(text, twice=True, **more).text
+        return self._text(text, True, more).text
 
     def text(self, text: str, *, twice: bool = False, **more: object) -> Text:
         """Render *text* with its lines; *twice* where a server would.
@@ -99,21 +104,38 @@ class Place:
             ExpressionError: an expression fails.
             RenderedTwice: a value put braces into a process cell's text, which the second pass would evaluate.
         """
-        pieces = substitutions(text, self.scope(more), self.host)
+        return self._text(text, twice, more)
+
+    def _text(self, text: str, twice: bool, more: Mapping[str, Any]) -> Text:
+        pieces = self._pieces(text, text, twice, more)
         once = Text("".join(piece.text for piece in pieces), tuple(line_map(pieces)))
+        for found, line in swallowed(text):
+            place = self.where(("script",), line) if self.cell else f"line {line} of its text"
+            self.notice(f"{place}: `{found}` opens a comment; write `${literal('{#', twice=twice)}…`")
         if not twice:
+            self.seen(text, pieces)
             return once
         for piece in pieces:
-            if piece.origin is not None and hazards(piece.text):
+            if piece.origin is not None and hazards(piece.text) and not constant(piece.origin):
                 self._braces(piece.origin)
-        again = substitutions(once.text, self.scope(more), self.host)
+        again = self._pieces(once.text, text, True, more)
+        self.seen(text, pieces if len(again) == 1 else again)
         lines = tuple(once.lines[min(line, len(once.lines)) - 1] for line in line_map(again))
         return Text("".join(piece.text for piece in again), lines)
+
+    def _pieces(self, text: str, written: str, twice: bool, more: Mapping[str, Any]) -> list[Piece]:
+        try:
+            return substitutions(text, self.scope(more), self.host, dialect=RELEASED if current().strict else KESTRA)
+        except ExpressionError as error:
+            if text is not written:
+                error.near += "; this text is rendered a second time, as on a server"
+            raise explained(error, text, twice=twice) from None
 
     def _braces(self, expression: str) -> None:
         said = f"the value of `{expression}` holds `{{{{`, `{{%` or `{{#`, which a server renders a second time"
         if self.cell:
-            raise RenderedTwice(f"{said}: hand it over in `env:` of a Commands task, or as an input file")
+            name = bare_name(expression) or "NAME"
+            raise RenderedTwice(f"{said}: give it as a file, `-f {name}.txt={name}`, and read that")
         self.notice(said)
 
     @contextmanager

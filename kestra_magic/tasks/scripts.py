@@ -34,6 +34,7 @@ __all__ = ["prepare"]
 _PYTHON_ENV = {"PYTHONUNBUFFERED": "true", "PIP_ROOT_USER_ACTION": "ignore"}
 LANGUAGE_ENV = {"python": _PYTHON_ENV | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}, "node": _PYTHON_ENV}
 PRELUDE = "true = True\nfalse = False\nnull = None\n"
+PLAIN = (int, float, type(None))  # no form as a file: an expression writes them
 ARGUMENT_LIMIT = 128 * 1024 - 4096  # Linux: MAX_ARG_STRLEN, with room for what a wrapper adds
 _URI = regex.compile(r"kestra://[-\p{Alnum}._+~#=/]*")
 _GLOB = re.compile(r"[*?\[]")
@@ -164,7 +165,8 @@ class Preparation:
         if not self.place.cell or not isinstance(declared, dict):
             return {}
         names = {key: bare_name(value) for key, value in declared.items() if isinstance(value, str)}
-        return {key: self.place.values[name] for key, name in names.items() if name and name in self.place.values}
+        values = {key: self.place.values[name] for key, name in names.items() if name and name in self.place.values}
+        return {key: value for key, value in values.items() if not isinstance(value, PLAIN)}
 
     def _render(self, text: str) -> str:
         return self.place.render(text, **self.more)
