@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from kestra_magic.runners.dask.cluster import connect, disconnect
 from tests.process.survivors import wait_until
 
 __all__ = ["TestCluster"]
@@ -20,15 +21,31 @@ CONFIG = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "6s", "DASK_DISTRIBUTED__LO
 
 
 class TestCluster:
-    """Starts with one scheduler; its processes write to files in *folder*, and end with `close`."""
+    """Its processes write to files in *folder*, and end with `close`; *workers* are names and what each offers."""
 
     __test__ = False
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, workers: dict[str, str]) -> None:
         self.folder = folder
+        self.workers = workers
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._port = 0
-        self.start_scheduler()
+
+    def heal(self) -> None:
+        """Start what does not run, and wait until all workers are there."""
+        if not self.lives("scheduler"):
+            self.start_scheduler()
+        for name, resources in self.workers.items():
+            if not self.lives(name):
+                self.start_worker(name, resources)
+        assert wait_until(lambda: self.info().keys() >= self.workers.keys(), 90), [self.log(n) for n in self.processes]
+
+    def lives(self, name: str) -> bool:
+        return name in self.processes and self.processes[name].poll() is None
+
+    def info(self) -> dict[str, dict[str, Any]]:
+        """Return the workers that the scheduler knows, by name."""
+        return {str(worker["name"]): worker for worker in connect(self.address).workers().values()}
 
     @property
     def address(self) -> str:
@@ -46,6 +63,7 @@ class TestCluster:
         self._port = int(json.loads(said.read_text())["address"].rpartition(":")[2])
 
     def start_worker(self, name: str, resources: str, *more: str, threads: int = 2) -> None:
+        """Start a worker with its nanny."""
         own = ("--local-directory", str(self.folder / f"{name}-space"), "--resources", resources, "--no-dashboard")
         self._start(name, "worker", self.address, "--name", name, "--nthreads", str(threads), *own, *more)
 
@@ -67,15 +85,16 @@ class TestCluster:
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text()
 
-    def kill(self, name: str, number: int = signal.SIGKILL) -> None:
-        """Send a signal to the process that was started; with a nanny this is the nanny."""
-        self.processes[name].send_signal(number)
+    def address_of(self, name: str) -> str:
+        return next(a for a, worker in connect(self.address).workers().items() if worker["name"] == name)
 
-    def worker_pid(self, name: str, info: dict[str, Any]) -> int:
-        """Return the process that is the worker itself."""
-        return next(worker["pid"] for worker in info.values() if worker["name"] == name)
+    def pid(self, name: str) -> int:
+        """Return the process that is the worker itself; what was started is its nanny."""
+        found = connect(self.address).client.run(os.getpid, workers=[self.address_of(name)])
+        return int(next(iter(found.values())))
 
     def close(self) -> None:
+        disconnect(self.address)
         for process in self.processes.values():
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGCONT)

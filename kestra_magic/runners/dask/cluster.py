@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import logging
 import queue
 import threading
 from contextlib import suppress
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from kestra_magic.runners.dask.running import DaskRunning
     from kestra_magic.runners.workers import Workers
 
-__all__ = ["UNREACHED", "Cluster", "connect"]
+__all__ = ["UNREACHED", "Cluster", "connect", "disconnect"]
 
 PATIENCE = 10.0
 """Seconds that a scheduler may take to answer, and to come back after it was lost."""
@@ -32,6 +33,8 @@ FIRST_WORD = 3.0
 UNREACHED = (OSError, TimeoutError, CommClosedError)
 connecting: Any = distributed.Client
 """Dask's client has no types to speak of."""
+for _logger in ("batched", "client", "core", "utils"):  # what they would say of a lost connection, we say in a sentence
+    logging.getLogger(f"distributed.{_logger}").setLevel(logging.CRITICAL)
 _ATTEMPT = Remote("kestra_magic.runners.dask.room", "attempt")
 
 
@@ -229,12 +232,6 @@ _clusters: dict[str, Cluster] = {}
 _connecting = threading.Lock()
 
 
-@atexit.register
-def _close_all() -> None:
-    for cluster in _clusters.values():
-        cluster.close()
-
-
 def connect(address: str, security: Security | None = None) -> Cluster:
     """Return the connection to a scheduler; made when first asked for.
 
@@ -245,3 +242,17 @@ def connect(address: str, security: Security | None = None) -> Cluster:
         if address not in _clusters:
             _clusters[address] = Cluster(address, security)
         return _clusters[address]
+
+
+def disconnect(address: str) -> None:
+    """Close the connection to a scheduler; what runs there through it ends."""
+    with _connecting:
+        cluster = _clusters.pop(address, None)
+    if cluster is not None:
+        cluster.close()
+
+
+@atexit.register
+def _close_all() -> None:
+    for address in list(_clusters):
+        disconnect(address)
