@@ -33,12 +33,17 @@ class TestCluster:
 
     def heal(self) -> None:
         """Start what does not run, and wait until all workers are there."""
+        assert wait_until(self._healed, 120), [self.log(name) for name in self.processes]
+
+    def _healed(self) -> bool:
+        """Workers end when their scheduler has: those that are just ending are started again as well."""
         if not self.lives("scheduler"):
+            disconnect(self.address)
             self.start_scheduler()
         for name, resources in self.workers.items():
             if not self.lives(name):
                 self.start_worker(name, resources)
-        assert wait_until(lambda: self.info().keys() >= self.workers.keys(), 90), [self.log(n) for n in self.processes]
+        return self.info().keys() >= self.workers.keys()
 
     def lives(self, name: str) -> bool:
         return name in self.processes and self.processes[name].poll() is None

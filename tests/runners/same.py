@@ -15,12 +15,15 @@ from typing import Any
 import yaml
 
 from kestra_magic.model.source import Source
+from kestra_magic.runs.broadcast import Seat
+from kestra_magic.runs.progress import Happening
 from kestra_magic.runs.run import Run
 from kestra_magic.runs.session import Session
 from tests.process.survivors import wait_until
 
 __all__ = ["CASES", "Case", "Outcome", "outcome"]
 
+Also = Callable[[Run, list[Happening]], object]
 SHELL = "io.kestra.plugin.scripts.shell.Commands"
 SCRIPT = "io.kestra.plugin.scripts.shell.Script"
 PYTHON = "io.kestra.plugin.scripts.python.Script"
@@ -92,20 +95,28 @@ CASES = [
 ]  # fmt: skip
 
 
-def outcome(case: Case, beside: Path, *, also: Callable[[Run], object] = bool, **more: Any) -> Outcome:
-    """Run *case* with *more* properties; *also* may look at the run."""
+def outcome(case: Case, beside: Path, *, also: Also = lambda *_: None, **more: Any) -> Outcome:
+    """Run *case* with *more* properties; *also* may look at the run, and at all that happened."""
     for name, content in case.files.items():
         (beside / name).write_bytes(content)
     session = Session(beside)
     inputs = {Path(name).stem: name for name in case.files}
     run = session.flow(Source(case.flow(**more)), {"inputs": inputs}, beside=beside)
+    seat = run.context.broadcast.sit()
     run.start()
     if case.stop_at:
         assert wait_until(lambda: case.stop_at in run.stdout or run.ended, 60)
         run.stop()
     run.wait()
-    also(run)
+    also(run, _heard(seat))
     return left(run)
+
+
+def _heard(seat: Seat) -> list[Happening]:
+    found: list[Happening] = []
+    while (event := seat.queue.get()[1]) is not None:
+        found.append(event)
+    return found
 
 
 def left(run: Run) -> Outcome:
