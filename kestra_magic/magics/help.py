@@ -23,6 +23,7 @@ VERBS = {
     "deploy": "[NAME|FILE] [--force]: send a flow there without running it; as `%%kestra deploy` the one in the cell",
     "render": "'{{ EXPR }}': what an expression gives now, and its type; as a cell: a whole template",
     "secret": "NAME: ask for a secret's value and keep it in the keyring",
+    "workers": "[ADDRESS] [--local N --group G] [--off]: the Dask cluster that worker groups go to, who offers what",
     "help": "this text",
     "doctor": "what this machine offers: Python, kernels, shells, interpreters, supervision",
 }

@@ -64,6 +64,7 @@ DO: dict[str, Callable[[InteractiveShell, str, str | None], Any]] = {
     "doctor": _doctor,
     "server": _of("beyond", "server"),
     "deploy": _of("beyond", "deploy"),
+    "workers": _of("workers", "workers"),
     **{name: _of("flows", name) for name in ("run", "rerun", "export", "kv", "validate")},
     **{name: _of("expressions", name) for name in ("render", "secret")},
 }

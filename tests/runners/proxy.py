@@ -17,12 +17,9 @@ class Proxy:
         host, _, port = address.removeprefix("tcp://").partition(":")
         self._target = (host, int(port))
         self._server = socket.create_server(("127.0.0.1", 0))
+        self.address = f"tcp://127.0.0.1:{self._server.getsockname()[1]}"
         self._pairs: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
-
-    @property
-    def address(self) -> str:
-        return f"tcp://127.0.0.1:{self._server.getsockname()[1]}"
 
     def _accept(self) -> None:
         with suppress(OSError):  # cut

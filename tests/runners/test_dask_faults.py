@@ -13,7 +13,8 @@ import pytest
 
 from kestra_magic import settings
 from kestra_magic.model.source import Source
-from kestra_magic.process.events import Exited
+from kestra_magic.process.events import Exited, Started
+from kestra_magic.runs.broadcast import Seat
 from kestra_magic.runs.session import Session
 from tests.process.conftest import token  # noqa: F401 - a fixture
 from tests.process.survivors import Witness, wait_until
@@ -86,8 +87,9 @@ def test_a_killed_nanny(talking: Going, whole: TestCluster, tmp_path: Path, toke
 def test_a_worker_that_is_asked_to_end(talking: Going, whole: TestCluster, tmp_path: Path, token: str) -> None:  # noqa: F811
     whole.processes[talking.where].terminate()
 
-    assert talking.requeued()
+    assert talking.requeued() in (f"worker `{talking.where}` is gone", "its worker was stopped")
     gone(token)
+    all_said(talking, tmp_path)
     assert whole.processes[talking.where].wait(30) is not None
 
 
@@ -167,9 +169,11 @@ tasks:
     before = settings.current()
     settings.update(worker_groups=whole.address, worker_root=str(tmp_path / "root"))
     try:
-        run = Session(tmp_path).flow(Source(flow), {}, beside=tmp_path).start()
+        run = Session(tmp_path).flow(Source(flow), {}, beside=tmp_path)
+        seat = run.context.broadcast.sit()
+        run.start()
         assert wait_until((tmp_path / "once").exists, 60)
-        os.kill(whole.pid(_busy(whole)), signal.SIGKILL)
+        os.kill(whole.pid(_where(seat)), signal.SIGKILL)
         run.wait()
     finally:
         settings.update(worker_groups=before.worker_groups, worker_root=before.worker_root)
@@ -181,13 +185,11 @@ tasks:
     gone(token)
 
 
-def _busy(cluster: TestCluster) -> str:
-    """Return the worker that runs something."""
-    found: list[str] = []
-    assert wait_until(
-        lambda: found.extend(n for n, w in cluster.info().items() if w["metrics"]["executing"]) or found, 60
-    )
-    return found[0]
+def _where(seat: Seat) -> str:
+    """Return the worker where it starts."""
+    while not isinstance(event := seat.queue.get(timeout=60)[1], Started):
+        pass
+    return event.where
 
 
 def test_a_worker_that_is_free_again_takes_the_next(talking: Going, whole: TestCluster, tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ class Attempt:
         self._key = key
         self._topic = topic
         self._news = threading.Condition()
-        self._unwanted = self._fetched = False
+        self._unwanted = self._keep = self._fetched = False
         self._answer: tuple[bytes | None] | None = None
         self._stop: dict[str, Any] | None = None
         self._relay: Relay | None = None
@@ -125,10 +125,11 @@ class Attempt:
         with open(self._found[name], "rb") as file:
             return os.pread(file.fileno(), size, offset)
 
-    def give_up(self) -> None:
-        """Nobody wants it: its tree ends now."""
+    def give_up(self, *, keep: bool = False) -> None:
+        """Nobody wants it: its tree ends now. *keep* what it wrote: the client may ask another worker for it."""
         with self._news:
             self._unwanted = True
+            self._keep = keep
             self._news.notify_all()
             relay = self._relay
         if relay is not None:
@@ -162,7 +163,8 @@ class Attempt:
             assert self._stop is not None
             self._say({"exited": time.time(), "code": 143, "reason": self._stop["reason"]})
         finally:
-            forget(Path(job.root))
+            if not self._keep:
+                forget(Path(job.root))
 
     def _run(self, job: Job, addresses: Mapping[str, str], log_cap: int) -> None:
         private(Path(job.root).parent)

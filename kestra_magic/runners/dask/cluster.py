@@ -193,7 +193,8 @@ class Cluster:
 
     def absent(self, wanted: Workers, offered: Mapping[str, object]) -> str:
         """Say that nobody offers what is *wanted*; a group that is offered, but not together with the others, is."""
-        near = next((near for tag in wanted.tags if tag not in offered and (near := did_you_mean(tag, offered))), "")
+        others = [group for group in offered if group not in wanted.tags]
+        near = next((near for tag in wanted.tags if tag not in offered and (near := did_you_mean(tag, others))), "")
         known = ", ".join(f"`{group}`" for group in sorted(offered)) or "no group"
         return f"no worker at `{self.address}` offers {wanted}: it offers {known}{near}"
 

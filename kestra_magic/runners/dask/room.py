@@ -63,7 +63,7 @@ class Room(WorkerPlugin):
         """The worker ends: so do its trees; the clients see that it is gone and run them elsewhere."""
         ending = list(self.attempts.values())
         for one in ending:
-            one.give_up()
+            one.give_up(keep=True)
         await asyncio.to_thread(lambda: [one.ended.wait(LAST_WORDS) for one in ending])
 
     def transition(self, key: object, start: str, finish: str, **_: Any) -> None:  # noqa: ARG002
