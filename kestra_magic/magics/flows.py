@@ -29,16 +29,20 @@ def run(shell: InteractiveShell, rest: str, _: str | None = None) -> None:
 
 
 def rerun(shell: InteractiveShell, rest: str, _: str | None = None) -> None:
-    """`%kestra rerun RUN [K=V …]`: a bare K is the notebook's K, as for `-i`."""
+    """`%kestra rerun RUN [K=V …] [--from TASK]`: a bare K is the notebook's K, as for `-i`."""
     from kestra_magic.magics.cell import carry, names_of
     from kestra_magic.runs.given import again_inputs
     from kestra_magic.runs.session import session
 
-    name, *specs = words(rest) or [""]
-    if not name:
-        raise KestraMagicError("which run? `%kestra rerun RUN [K=V …]`; `%kestra runs` lists them")
-    earlier = session().latest(name)
-    made = earlier.again(again_inputs(specs, names_of(shell), cell=earlier.context.cell))
+    parser = Parser(prog="%kestra rerun", allow_abbrev=False, add_help=False)
+    parser.add_argument("name", nargs="?", default="")
+    parser.add_argument("specs", nargs="*")
+    parser.add_argument("--from", dest="start", default="")
+    asked = parser.parse_intermixed_args(words(rest))
+    if not asked.name:
+        raise KestraMagicError("which run? `%kestra rerun RUN [K=V …] [--from TASK]`; `%kestra runs` lists them")
+    earlier = session().latest(asked.name)
+    made = earlier.again(again_inputs(asked.specs, names_of(shell), cell=earlier.context.cell), start=asked.start)
     carry(shell, made, made.context.options)
 
 

@@ -54,4 +54,11 @@ PROCESS = (
     ON_SERVER,
     FORCE,
 )
-FLOW = (INPUT, FILE, BIND, ENV_FILE, DRY_RUN, NO_RAISE, ON_SERVER, FORCE)
+PARTS = (
+    Option("only", metavar="TASK", help="run this task alone"),
+    Option("until", metavar="TASK", help="run up to this task"),
+    Option("from", metavar="TASK", help="run from this task on, with what an earlier execution gave before it"),
+    Option("reuse", metavar="RUN", help="which earlier execution: `last` (default) or a run, as `copy-3`"),
+    Option("fixtures", metavar="FILE|VAR", help="what stands in: inputs files tasks trigger secrets kv"),
+)
+FLOW = (INPUT, FILE, BIND, ENV_FILE, DRY_RUN, NO_RAISE, ON_SERVER, FORCE, *PARTS)

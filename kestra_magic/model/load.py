@@ -14,6 +14,7 @@ from kestra_magic.model.body import read_body
 from kestra_magic.model.checks import flow_problems, written_tasks
 from kestra_magic.model.defaults import with_defaults
 from kestra_magic.model.durations import iso, short_duration
+from kestra_magic.model.elsewhere import with_elsewhere
 from kestra_magic.model.flow import Flow
 from kestra_magic.model.problems import choices, located, names, problems_of
 from kestra_magic.model.source import Document, Path, Problem, Source, SourceError
@@ -41,11 +42,14 @@ class LoadedTask:
     notices: tuple[str, ...] = ()
 
 
-def load_flow(source: Source, *, strict: bool = False, namespace: str = "company.team", name: str = "") -> Loaded:
+def load_flow(
+    source: Source, *, strict: bool = False, namespace: str = "company.team", name: str = "", elsewhere: bool = False
+) -> Loaded:
     """Read a flow, one task, or a piece of ``tasks:``.
 
     Args:
         strict: refuse a missing id or namespace instead of filling in *name* and *namespace*.
+        elsewhere: read also tasks that need a server: something may stand in for them.
 
     Raises:
         SourceError: every problem, with its line; where the indentation was lost, `repaired` has the text with it.
@@ -54,7 +58,7 @@ def load_flow(source: Source, *, strict: bool = False, namespace: str = "company
     document = with_defaults(body.document)
     problems = [located(document, path, said) for path, said in flow_problems(document.value)]
     try:
-        flow = Flow.model_validate(document.value)
+        flow = Flow.model_validate(with_elsewhere(document.value) if elsewhere else document.value)
     except ValidationError as error:
         problems += problems_of(error, document, Flow)
     if problems:

@@ -13,7 +13,7 @@ from kestra_magic.model.languages import LANGUAGES
 if TYPE_CHECKING:
     from kestra_magic.model.tasks import Task
 
-__all__ = ["canonical", "known_types", "model_of", "why_unknown"]
+__all__ = ["canonical", "known_types", "model_of", "needs_server", "why_unknown"]
 
 _CORE = "io.kestra.plugin.core."
 _OWN_SCRIPTS = {
@@ -93,9 +93,14 @@ def why_unknown(written: str) -> str:
     near = _near(written)
     if near:
         return f"Invalid type: `{written}`{near}"
-    if written in _ON_A_SERVER or _JVM.fullmatch(written) or _is_plugin(written):
+    if needs_server(written):
         return f"`{written}` needs a Kestra server: `%kestra server URL` names one; script and core tasks run here"
     return f"Invalid type: `{written}`; a type is a full name like `io.kestra.plugin.scripts.shell.Commands`"
+
+
+def needs_server(written: str) -> bool:
+    """Whether *written* is a type that a server may have; a slip of the pen is none."""
+    return not _near(written) and (written in _ON_A_SERVER or bool(_JVM.fullmatch(written)) or _is_plugin(written))
 
 
 def _is_plugin(written: str) -> bool:

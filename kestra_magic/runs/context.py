@@ -138,7 +138,7 @@ class Context:
     journal: Journal | None = None
     of: Record | None = None
     again: bool = False
-    anew: Callable[[Mapping[str, Any]], Run] | None = None
+    anew: Callable[[Mapping[str, Any], Mapping[str, Any]], Run] | None = None
     afterwards: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:

@@ -36,12 +36,16 @@ class Plan:
     """Which tasks run. All of them, unless something else is said.
 
     Attributes:
-        given: what stands in for tasks, by their ids; a flowable's stand-in stands for all that it holds.
+        given: what stands in for tasks, by their ids, or by id and the value of a loop; a flowable's stand-in stands
+            for all that it holds.
         left_out: the ids of tasks that do not run and leave nothing; what they hold does not run either.
     """
 
-    given: Mapping[str, StandIn] = field(default_factory=dict)
+    given: Mapping[str | tuple[str, str], StandIn] = field(default_factory=dict)
     left_out: frozenset[str] = frozenset()
+
+    def stand_in(self, task: str, value: str | None) -> StandIn | None:
+        return self.given.get((task, value or "")) or self.given.get(task)
 
 
 class Tasks:
@@ -73,7 +77,7 @@ class Tasks:
         if task.disabled or task.id in self.plan.left_out:
             return State.SKIPPED
         life = self._life(task, frame)
-        given = self.plan.given.get(task.id)
+        given = self.plan.stand_in(task.id, frame.value)
         if given is not None:
             return life.stand_in(given.outputs, given.state)
         with self._lock:

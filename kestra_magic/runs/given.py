@@ -66,14 +66,18 @@ def flow_values(options: Mapping[str, Any], notebook: Mapping[str, object]) -> d
 
 
 def flow_inputs(
-    flow: Flow, options: Mapping[str, Any], context: Context, notebook: Mapping[str, object]
+    flow: Flow,
+    options: Mapping[str, Any],
+    context: Context,
+    notebook: Mapping[str, object],
+    before: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return what a flow sees as ``inputs``: given by `-i`, else their defaults; converted and checked.
+    """Return what a flow sees as ``inputs``: given by `-i`, else *before*, else their defaults; converted and checked.
 
     Raises:
         KestraMagicError: every missing or wrong one at once.
     """
-    values = flow_values(options, notebook)
+    values = {**(before or {}), **flow_values(options, notebook)}
     known = [declared.id for declared in flow.inputs]
     for name in values:
         if name not in known:

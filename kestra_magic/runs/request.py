@@ -60,6 +60,7 @@ class Request:
     Attributes:
         options: what the magic line said, by long name.
         notebook: the names that expressions and files may take values from.
+        home: of a flow from a file, the folder where it lies.
     """
 
     source: Source
@@ -67,6 +68,7 @@ class Request:
     options: Mapping[str, Any] = field(default_factory=dict)
     notebook: Mapping[str, object] = field(default_factory=dict)
     beside: Path
+    home: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

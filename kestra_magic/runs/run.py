@@ -291,15 +291,20 @@ class Run:
         run = self.again(inputs).start()
         return run if bg else run.wait()
 
-    def again(self, inputs: Mapping[str, Any]) -> Run:
+    def again(self, inputs: Mapping[str, Any], *, start: str = "") -> Run:
         """Return the same run with other *inputs*, not yet started.
+
+        Args:
+            start: of a flow, the task to start from; what this run gave before it is used again.
 
         Raises:
             KestraMagicError: it depends on what is not known any more.
         """
         if self.context.anew is None:
             raise KestraMagicError(f"what `{self.name}` was is not known any more: run its cell")
-        return self.context.anew(inputs)
+        if start and self.context.cell:
+            raise KestraMagicError(f"`{self.name}` is one task: there is nothing to start from in it")
+        return self.context.anew(inputs, {"from": start, "reuse": self.folder.name} if start else {})
 
     def stop(self, *, grace: float | None = None, reason: Reason = "stop") -> None:
         """End it with everything that it started: asked first, forced after *grace* seconds (0: at once)."""

@@ -31,6 +31,7 @@ from kestra_magic.runs.known import flow_beside, paths_of
 from kestra_magic.runs.notes import notes, refuse_what_differs
 from kestra_magic.runs.processes import ProcessLife
 from kestra_magic.runs.pruning import Pruning
+from kestra_magic.runs.rehearsal import asked_for, rehearsal
 from kestra_magic.runs.request import Request, Written, read
 from kestra_magic.runs.run import Run
 from kestra_magic.runs.slots import Slots
@@ -231,7 +232,7 @@ class Session:
         path = Path(record.folder)
         return RunFolder(path.parent, record.name, int(path.name.rpartition("-")[2]))
 
-    def _anew(self, request: Request, inputs: Mapping[str, Any]) -> Run:
+    def _anew(self, request: Request, inputs: Mapping[str, Any], _: Mapping[str, Any]) -> Run:
         """Return the same run once more, not yet started, with other *inputs*."""
         given = [spec for spec in request.options.get("input", []) if str(spec).partition("=")[0] not in inputs]
         options = {**request.options, "input": [*given, *inputs]}
@@ -262,24 +263,29 @@ class Session:
         Raises:
             KestraMagicError: it cannot start: every problem with its line.
         """
-        request = Request(source=source, name=name, options=options, notebook=Names(notebook or {}), beside=beside)
-        loaded = self.load(source, strict=bool(options.get("strict", current().strict)), name=name)
+        names = Names(notebook or {})
+        request = Request(source=source, name=name, options=options, notebook=names, beside=beside, home=home)
+        partly = asked_for(options)
+        loaded = self.load(source, strict=bool(options.get("strict", current().strict)), name=name, elsewhere=partly)
         flow = loaded.flow
+        part = rehearsal(self, loaded, request) if partly else None
         self.make_way(name or flow.id, instead=bool(options.get("replace")))
         context = self._flow_context(request, loaded, of)
         context.storage = self.storage_of(home or beside)
-        context.inputs = self._inputs(flow, options, context, request.notebook)
-        run = FlowRun(context, FlowEngine(flow, context, self.slots, plan))
+        if part:
+            part.into(context)
+        context.inputs = self._inputs(flow, options, context, request.notebook, part.inputs if part else {})
+        run = FlowRun(context, FlowEngine(flow, context, self.slots, part.plan_in(context) if part else plan))
         self.add(run)
         return run
 
-    def load(self, source: Source, *, strict: bool, name: str = "") -> Loaded:
+    def load(self, source: Source, *, strict: bool, name: str = "", elsewhere: bool = False) -> Loaded:
         """Read a flow, and remember it: others of this notebook may call it.
 
         Raises:
             SourceError: every problem with its line.
         """
-        loaded = load_flow(source, strict=strict, namespace=current().namespace, name=name)
+        loaded = load_flow(source, strict=strict, namespace=current().namespace, name=name, elsewhere=elsewhere)
         if strict:
             refuse_what_differs(loaded.flow, loaded.document)
         if loaded.flow.disabled:
@@ -316,10 +322,15 @@ class Session:
         )
 
     def _inputs(
-        self, flow: Flow, options: Mapping[str, Any], context: Context, notebook: Mapping[str, object]
+        self,
+        flow: Flow,
+        options: Mapping[str, Any],
+        context: Context,
+        notebook: Mapping[str, object],
+        before: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         try:
-            return flow_inputs(flow, options, context, notebook)
+            return flow_inputs(flow, options, context, notebook, before)
         except KestraMagicError:
             with suppress(OSError):  # nothing ran: nothing is left behind
                 context.folder.path.rmdir()
@@ -338,13 +349,15 @@ class Session:
         context.inputs = self._inputs(loaded.flow, request.options, context, {})
         return self.take(FlowRun(context, FlowEngine(loaded.flow, context, self.slots)))
 
-    def _anew_flow(self, request: Request, inputs: Mapping[str, Any]) -> Run:
+    def _anew_flow(self, request: Request, inputs: Mapping[str, Any], part: Mapping[str, Any]) -> Run:
         given = request.options.get("inputs")
         specs = [spec for spec in request.options.get("input", []) if str(spec).partition("=")[0] not in inputs]
         more = {"input": [*specs, *inputs]} if given is None else {"inputs": {**given, **inputs}}
         names = ChainMap(dict(inputs), dict(request.notebook.items()))
-        options = {**request.options, **more}
-        return self.flow(request.source, options, name=request.name, beside=request.beside, notebook=names)
+        options = {**request.options, **more, **part}
+        return self.flow(
+            request.source, options, name=request.name, beside=request.beside, notebook=names, home=request.home
+        )
 
     def env_file(self, name: Any, beside: Path) -> Mapping[str, str]:
         return read_dotenv(beside / str(name)) if name else {}

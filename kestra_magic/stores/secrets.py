@@ -33,6 +33,7 @@ class Secrets:
     def __init__(self, env_file: Mapping[str, str] | None = None, environ: Mapping[str, str] | None = None) -> None:
         self._env_file = env_file or {}
         self._environ = os.environ if environ is None else environ
+        self._first: dict[str, str] = {}
         self.used: set[str] = set()
         self.names: set[str] = set()
 
@@ -46,7 +47,7 @@ class Secrets:
             KestraMagicError: it is in the environment, but not as base64.
         """
         self.names.add(name)
-        kept, problem = _from_keyring(name)
+        kept, problem = (self._first[name], "") if name in self._first else _from_keyring(name)
         found = kept if kept is not None else self._env_file.get(name)
         if found is None:
             found = self._from_environment(name)
@@ -54,6 +55,10 @@ class Secrets:
             raise SecretNotFound(self._missing(name, problem))
         self.hide(found)
         return found
+
+    def stand_in(self, values: Mapping[str, str]) -> None:
+        """Answer with *values* from now on, whatever the real ones are."""
+        self._first |= {name: str(value) for name, value in values.items()}
 
     def hide(self, value: str) -> None:
         """Take *value* for a secret from now on."""

@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kestra_magic.errors import KestraMagicError
+from kestra_magic.model.source import SourceError
+from tests.runs.book import Book
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kestra_magic.runs.flowrun import FlowRun
+
+RETURN = "io.kestra.plugin.core.debug.Return"
+CHAIN = f"""id: chain
+namespace: company.team
+inputs:
+  - {{id: n, type: INT, defaults: 1}}
+tasks:
+  - {{id: a, type: {RETURN}, format: "a{{{{ inputs.n }}}}"}}
+  - id: seq
+    type: io.kestra.plugin.core.flow.Sequential
+    tasks:
+      - {{id: b, type: {RETURN}, format: "{{{{ outputs.a.value }}}}b"}}
+      - {{id: c, type: {RETURN}, format: "{{{{ outputs.b.value }}}}c{{{{ inputs.n }}}}"}}
+  - id: par
+    type: io.kestra.plugin.core.flow.Parallel
+    tasks:
+      - {{id: p, type: {RETURN}, format: "{{{{ outputs.c.value }}}}p"}}
+      - {{id: q, type: {RETURN}, format: "{{{{ outputs.c.value }}}}q"}}
+  - {{id: end, type: {RETURN}, format: "{{{{ outputs.p.value }}}}{{{{ outputs.q.value }}}}"}}
+finally:
+  - {{id: tidy, type: {RETURN}, format: "tidied"}}
+"""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("DATA", "CACHE", "STATE"):
+            patch.setenv(f"XDG_{name}_HOME", str(tmp_path_factory.mktemp(name)))
+        yield
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Book:
+    return Book(tmp_path)
+
+
+def values(run: FlowRun) -> dict[str, Any]:
+    return {task: given["value"] for task, given in run.outputs.items() if "value" in given}
+
+
+def refused(book: Book, text: str, line: str) -> str:
+    before = len(book.session.runs)
+    with pytest.raises(KestraMagicError) as raised:
+        book.flow(text, line)
+    assert len(book.session.runs) == before
+    return str(raised.value)
+
+
+def test_only_one_task_runs(book: Book) -> None:
+    run = book.flow(CHAIN, "--only a -i n=7")
+
+    assert (run.state.value, values(run)) == ("SUCCESS", {"a": "a7"})
+
+
+def test_only_one_task_within_others_runs_with_what_an_earlier_execution_gave(book: Book) -> None:
+    book.flow(CHAIN, "-i n=2")
+    run = book.flow(CHAIN, "--only c --reuse last")
+
+    assert run.tasks.keys() == {"seq", "c"}
+    assert values(run)["c"] == "a2bc2"
+
+
+def test_up_to_a_task(book: Book) -> None:
+    assert book.flow(CHAIN, "--until b").tasks.keys() == {"a", "seq", "b"}
+
+
+def test_up_to_a_task_in_a_branch_leaves_the_branches_beside_it(book: Book) -> None:
+    assert book.flow(CHAIN, "--until p").tasks.keys() == {"a", "seq", "b", "c", "par", "p", "q"}
+
+
+def test_from_a_task_on(book: Book) -> None:
+    first = book.flow(CHAIN, "-i n=3")
+    changed = CHAIN.replace("}}c{{", "}}C{{")
+    again = book.flow(changed, "--from c")
+
+    assert values(again) == {**values(first), "c": "a3bC3", "p": "a3bC3p", "q": "a3bC3q", "end": "a3bC3pa3bC3q"}
+    assert again.tasks["a"].state.value == "SUCCESS"
+
+
+def test_from_a_task_with_another_input(book: Book) -> None:
+    book.flow(CHAIN, "-i n=3")
+
+    assert values(book.flow(CHAIN, "--from c -i n=4"))["c"] == "a3bc4"
+
+
+def test_from_a_task_of_a_certain_run(book: Book) -> None:
+    book.flow(CHAIN, "-i n=1")
+    book.flow(CHAIN, "-i n=2")
+
+    assert values(book.flow(CHAIN, "--from end --reuse chain-1"))["end"] == "a1bc1pa1bc1q"
+
+
+def test_an_execution_of_another_kernel_is_reused(book: Book) -> None:
+    book.flow(CHAIN, "-i n=5")
+    other = Book(book.folder)
+
+    assert values(other.flow(CHAIN, "--from end"))["end"] == "a5bc5pa5bc5q"
+
+
+def test_a_rerun_starts_in_the_middle(book: Book) -> None:
+    first = book.flow(CHAIN, "-i n=3")
+    again = first.again({"n": 9}, start="c").start().wait(60)
+
+    assert again.outputs["c"]["value"] == "a3bc9"
+
+
+def test_files_of_an_earlier_execution_are_there(book: Book) -> None:
+    text = """id: files
+namespace: a.b
+tasks:
+  - id: make
+    type: io.kestra.plugin.scripts.shell.Commands
+    outputFiles: [x.txt]
+    commands: ["echo made > x.txt"]
+  - id: use
+    type: io.kestra.plugin.scripts.shell.Commands
+    inputFiles: {y.txt: "{{ outputs.make.outputFiles['x.txt'] }}"}
+    commands: ["cat y.txt"]
+"""
+    book.flow(text)
+
+    assert book.flow(text, "--from use").tasks["use"].stdout == "made\n"
+
+
+def test_what_must_not_be_started_from_is_told_with_its_reason(book: Book) -> None:
+    text = f"""id: no
+namespace: a.b
+tasks:
+  - {{id: bad, type: io.kestra.plugin.core.execution.Fail}}
+  - id: loop
+    type: io.kestra.plugin.core.flow.ForEach
+    values: [1, 2]
+    tasks: [{{id: turn, type: {RETURN}, format: x}}]
+  - id: wd
+    type: io.kestra.plugin.core.flow.WorkingDirectory
+    tasks:
+      - {{id: one, type: {RETURN}, format: x}}
+      - {{id: two, type: {RETURN}, format: x}}
+"""
+    assert "has not run yet" in refused(book, text, "--from wd")
+    book.flow(text)
+
+    assert "`bad` ended as FAILED in `no-1`: start from it" in refused(book, text, "--from loop")
+    assert "start from `loop`" in refused(book, text, "--from turn")
+    assert "is gone: start from `wd`" in refused(book, text, "--from two")
+    assert "did you mean `turn`" in refused(book, text, "--until trun")
+    assert "did you mean `no-1`" in refused(book, text, "--from loop --reuse no-2")
+    assert "do not go together" in refused(book, text, "--only wd --from wd")
+    assert "`--reuse` goes with" in refused(book, text, "--reuse last")
+
+
+FIXED = f"""id: fixed
+namespace: company.team
+inputs:
+  - {{id: who, type: STRING}}
+tasks:
+  - {{id: s3, type: io.kestra.plugin.aws.s3.Download, bucket: b}}
+  - {{id: say, type: {RETURN}, format: "{{{{ inputs.who }}}} {{{{ outputs.s3.uri }}}} {{{{ trigger.date }}}}"}}
+  - {{id: ask, type: {RETURN}, format: "{{{{ secret('TOKEN') }}}} {{{{ kv('limit') }}}} {{{{ read('words.txt') }}}}"}}
+"""
+
+
+def test_fixtures_stand_in_for_the_world(book: Book) -> None:
+    book.session.kv.set("company.team", "limit", "real")
+    (book.folder / "_files").mkdir()
+    (book.folder / "_files" / "words.txt").write_text("real")
+    (book.folder / "fixtures.yaml").write_text("""fixtures:
+  inputs: {who: anna}
+  files: {words.txt: "not real"}
+  tasks: [{id: s3, outputs: {uri: "of {{ inputs.who }}"}}]
+  trigger: {date: today}
+  secrets: {TOKEN: t0ken}
+  kv: {limit: 3}
+""")
+    run = book.flow(FIXED, "--fixtures fixtures.yaml")
+
+    assert values(run) == {"say": "anna of anna today", "ask": "t0ken 3 not real"}, run.error
+    assert (book.folder / "_files" / "words.txt").read_text() == "real"
+    assert book.session.kv.get("company.team", "limit") == "real"
+
+
+def test_fixtures_may_be_a_variable_and_given_inputs_come_first(book: Book) -> None:
+    book.names["fx"] = {
+        "tasks": [{"id": "s3", "outputs": {"uri": "u"}}],
+        "inputs": {"who": "anna"},
+        "trigger": {"date": 1},
+    }
+
+    assert values(book.flow(FIXED, "--fixtures fx --until say -i who=bea"))["say"] == "bea u 1"
+
+
+def test_a_fixture_that_failed_fails_as_the_task_would(book: Book) -> None:
+    text = f"id: f\nnamespace: a.b\ntasks:\n- {{id: x, type: {RETURN}, format: x}}\n- {{id: y, type: {RETURN}, format: y}}\nerrors:\n- {{id: e, type: {RETURN}, format: e}}\n"
+    book.names["fx"] = {"tasks": [{"id": "x", "state": "FAILED"}]}
+    run = book.flow(text, "--fixtures fx")
+
+    assert (run.state.value, list(run.tasks)) == ("FAILED", ["x", "e"])
+
+
+def test_a_fixture_may_be_for_one_value_of_a_loop(book: Book) -> None:
+    text = f"id: f\nnamespace: a.b\ntasks:\n- id: each\n  type: io.kestra.plugin.core.flow.ForEach\n  values: [1, 2]\n  tasks: [{{id: x, type: {RETURN}, format: 'real'}}]\n"
+    book.names["fx"] = {"tasks": [{"id": "x", "value": 2, "outputs": {"value": "fixed"}}]}
+
+    assert book.flow(text, "--fixtures fx").outputs["x"] == {"1": {"value": "real"}, "2": {"value": "fixed"}}
+
+
+def test_a_task_of_a_server_that_would_run_is_refused_with_its_line(book: Book) -> None:
+    book.names["fx"] = {"inputs": {"who": "anna"}}
+
+    with pytest.raises(
+        SourceError, match=r"line 6: `io.kestra.plugin.aws.s3.Download` needs a Kestra server.*`--fixtures`"
+    ):
+        book.flow(FIXED, "--fixtures fx")
+    assert book.flow(FIXED, "--only ask --fixtures fx").tasks.keys() == {"ask"}
+
+
+@pytest.mark.parametrize(
+    ("fixtures", "said"),
+    [
+        ({"task": []}, "did you mean `tasks`"),
+        ({"tasks": [{"id": "sayy"}]}, "no task `sayy`; did you mean `say`"),
+        ({"tasks": [{"id": "s3", "output": {}}]}, "did you mean `outputs`"),
+        ({"tasks": [{"id": "s3", "state": "SUCESS"}]}, "did you mean `SUCCESS`"),
+        ({"tasks": [{"outputs": {}}]}, "a map with `id`"),
+        ([1], "must be a map"),
+    ],
+)
+def test_wrong_fixtures_are_one_sentence(book: Book, fixtures: object, said: str) -> None:
+    book.names["fx"] = fixtures
+
+    assert said in refused(book, FIXED, "--fixtures fx")
+
+
+def test_nothing_is_left_behind_by_what_was_refused(book: Book) -> None:
+    refused(book, CHAIN, "--only nothing")
+
+    assert not [path for path in Path(book.folder).glob("kestra-runs/*") if path.is_dir()]
