@@ -311,7 +311,8 @@ class Guardian:
             self._tell({"killing": self.reason, "forced": True, "at": time.time()})
         if not self.tree.kill(self._reaped):
             held = ", ".join(map(str, self.tree.members()))
-            self.errors.append(f"processes {held} could not be ended: the system itself holds them")
+            why = "they are another user's, or the system itself holds them"
+            self.errors.append(f"processes {held} could not be ended: {why}")
         self.alive = False
 
     def _kernel_gone(self) -> None:

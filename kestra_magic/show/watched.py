@@ -57,7 +57,9 @@ class Watched(Protocol):
         ...
 
     @property
-    def started(self) -> float | None: ...
+    def started(self) -> float | None:
+        """When its process began: what was written later it wrote itself."""
+        ...
 
     def declared(self, name: str) -> bool: ...
     @property
@@ -153,7 +155,7 @@ class WatchedRun:
 
     @property
     def started(self) -> float | None:
-        return self._run.started
+        return self._run.progress.task.attempt.started
 
     def declared(self, name: str) -> bool:
         prepared = self._run.result.prepared

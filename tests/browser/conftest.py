@@ -17,9 +17,9 @@ import pytest
 from tests.browser.pages import Page_
 
 ROOT = Path(__file__).parents[2]
-ARTEFACTS = ROOT / ".artefacts"
-PICTURES = ARTEFACTS / "pictures"
-OVERLAYS = ARTEFACTS / "kernels"
+PICTURES = ROOT / ".artefacts" / "pictures"
+OVERLAYS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kestra-magic-tests"
+OLDER = ("6.29.5", "7.0.1", "7.3.0")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
     "--no-sandbox",
@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if str(item.path).startswith(here):
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.xdist_group("browser"))
+            item.add_marker(pytest.mark.timeout(180))
             if CHROMIUM is None:
                 item.add_marker(missing)
 
@@ -57,6 +57,9 @@ def server(tmp_path_factory):
     news = home / "settings" / "@jupyterlab" / "apputils-extension"
     news.mkdir(parents=True)
     (news / "notification.jupyterlab-settings").write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
+    profile = home / "ipython" / "profile_default"
+    profile.mkdir(parents=True)
+    (profile / "ipython_config.py").write_text("c.InteractiveShellApp.extensions = ['kestra_magic']")
     make_kernels(home / "data" / "kernels")
     log = open(home / "server.log", "w")
     running = subprocess.Popen(
@@ -78,14 +81,25 @@ def server(tmp_path_factory):
 
 
 def make_kernels(folder):
-    """A kernelspec for each older ipykernel that lies in .artefacts/kernels."""
-    for version in (path.name for path in OVERLAYS.glob("*")):
+    """A kernelspec for each older ipykernel: its package alone lies before all others on the path."""
+    for version in OLDER:
         spec = folder / f"old-{version}"
         spec.mkdir(parents=True)
         (spec / "kernel.json").write_text(json.dumps({
             "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"], "display_name": f"Python, ipykernel {version}",
             "language": "python", "env": {"PYTHONPATH": os.pathsep.join((str(OVERLAYS / version), str(ROOT)))},
         }))  # fmt: skip
+
+
+def older_kernel(version):
+    """Install that ipykernel beside everything else, once a machine; skip where no package index answers."""
+    place = OVERLAYS / version
+    if not place.exists():
+        pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", f"{place}.new", f"ipykernel=={version}"]  # fmt: skip
+        done = subprocess.run(pip, capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"ipykernel {version} cannot be installed here: {done.stderr.strip().splitlines()[-1]}")
+        os.rename(f"{place}.new", place)
 
 
 def answering(running, home):
@@ -111,13 +125,15 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture
-def opened(server, chromium, request):
-    """Return what opens a notebook of given cells; afterwards nothing may have gone wrong unseen."""
+@pytest.fixture(scope="session")
+def visit(server, chromium):
+    """Return what opens a notebook of given cells in a browser of its own."""
     url, root = server
     contexts = []
 
-    def open_notebook(*cells, front="lab", kernel="python3", dark=False, width=1100, clean=True):
+    def open_notebook(name, *cells, front="lab", kernel="", dark=False, width=1100):
+        if kernel:
+            older_kernel(kernel)
         context = chromium.new_context(
             viewport={"width": width, "height": 900},
             permissions=["clipboard-read", "clipboard-write"],
@@ -125,9 +141,23 @@ def opened(server, chromium, request):
         )
         contexts.append(context)
         page = Page_(context.new_page(), url, root, front, PICTURES)
-        page.open(re.sub(r"\W+", "-", request.node.name).strip("-")[:60], cells, kernel, dark)
+        page.open(name, cells, f"old-{kernel}" if kernel else "python3", dark)
         return page
 
     yield open_notebook
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def opened(visit, request):
+    """The same for one test; what it opened ends with it, its kernel too."""
+    pages = []
+
+    def open_notebook(*cells, **how):
+        pages.append(visit(re.sub(r"\W+", "-", request.node.name).strip("-")[:60], *cells, **how))
+        return pages[-1]
+
+    yield open_notebook
+    for page in pages:
+        page.close()

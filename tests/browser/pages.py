@@ -9,6 +9,9 @@ import nbformat
 
 ALLOWED = re.compile(r"^(https?|wss?)://(127\.0\.0\.1|localhost)(:\d+)?/|^(data|blob|about):")
 
+# What Notebook 7.6 says of itself, in an empty notebook too.
+NOTEBOOKS_OWN = ("reading 'schema'", "Command 'filebrowser:open-path' not registered")
+
 
 class Page_:
     """One notebook.
@@ -84,7 +87,21 @@ class Page_:
         self.pictures.mkdir(parents=True, exist_ok=True)
         self.console.first.screenshot(path=self.pictures / f"{name}.png")
 
+    def close(self):
+        """Its kernel ends with it: others want the machine."""
+        self.page.evaluate("() => window.jupyterapp?.shell.currentWidget?.context?.sessionContext?.shutdown()")
+        self.page.context.close()
+
+    def restart(self):
+        """As the menu does, without waiting: it asks."""
+        self.page.keyboard.press("Escape")
+        self.page.evaluate("() => { window.jupyterapp.commands.execute('kernelmenu:restart'); }")
+        self.page.get_by_role("button", name="Confirm Kernel Restart").click()
+
+    def save(self):
+        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+
     def settled(self):
         """Nothing went wrong that nobody saw, and nothing left the machine."""
         assert self.strangers == []
-        assert [error for error in self.errors if "kestra" in error.lower() or "blob:" in error] == []
+        assert [error for error in self.errors if not any(known in error for known in NOTEBOOKS_OWN)] == []

@@ -14,29 +14,21 @@ for n in range(3000):
 print("to stderr", file=sys.stderr)
 print("x" * 5000)
 """
-CELL = f"from tests.browser.harness import run\nrun({SAYS!r})"
-MILLION = "import sys\nfor n in range(1_000_000): sys.stdout.write(f'{n:07d} INFO worker.module step finished with loss=0.12345 and lr=0.001\\n')"
+CELL = f"%%kestra_process train -l python --raw\n{SAYS}"
+MILLION = """import sys
+for n in range(1_000_000): sys.stdout.write(f'{n:07d} INFO worker.module step finished with loss=0.12345 and lr=0.001\\n')"""
 
 
 @pytest.fixture(scope="module")
-def notebook(server, chromium):
+def notebook(visit):
     """One notebook with a finished run; its tests leave the log as they found it."""
-    from tests.browser.conftest import PICTURES
-    from tests.browser.pages import Page_
-
-    context = chromium.new_context(
-        viewport={"width": 1100, "height": 900},
-        permissions=["clipboard-read", "clipboard-write"],
-        accept_downloads=True,
-    )
-    page = Page_(context.new_page(), *server, "lab", PICTURES)
-    page.open("log", [CELL])
+    page = visit("log", CELL)
     page.run()
     page.state("SUCCESS")
     page.console.get_by_text("3,002 lines").wait_for()
     yield page
     page.settled()
-    context.close()
+    page.close()
 
 
 @pytest.fixture
@@ -69,7 +61,7 @@ def test_standard_error_is_a_choice_of_its_own(log):
     log.get_by_label("Lines to show").select_option("stderr")
 
     log.get_by_text("1 of 3,002 lines").wait_for()
-    assert "to stderr" in log.locator(".kc-line").inner_text()
+    log.locator(".kc-line").get_by_text("to stderr").wait_for()
 
 
 def test_errors_are_seen_among_their_neighbours_one_after_the_other(log):
@@ -161,7 +153,7 @@ def test_colours_of_the_terminal_are_classes(log):
 
 
 def test_a_million_lines_scroll_and_answer_while_they_arrive(opened):
-    page = opened(f"from tests.browser.harness import run\nrun({MILLION!r})")
+    page = opened(f"%%kestra_process train -l python\n{MILLION}")
     devtools = page.page.context.new_cdp_session(page.page)
 
     def heap():

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from tests.browser.conftest import OVERLAYS
+from tests.browser.conftest import OLDER
 
-RUN = "from tests.browser.harness import run\nrun({code!r})"
-WAITS = "import time\nprint('up')\ntime.sleep(60)"
-KERNELS = ["python3", *(f"old-{path.name}" for path in sorted(OVERLAYS.glob("*")))]
+WAITS = "%%kestra_process train\necho up; sleep 60 & wait"
+SAYS = "%%kestra_process train\necho said by the child; echo and this >&2"
+FAILS = "%%kestra_process train -l python\n1 / 0"
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize("front", ["lab", "notebook"])
+@pytest.mark.parametrize(
+    ("front", "kernel"),
+    [("lab", ""), ("notebook", ""), *(("lab", version) for version in OLDER), ("notebook", OLDER[0])],
+)
 def test_stop_ends_the_run_while_its_cell_runs(opened, front, kernel):
-    page = opened(RUN.format(code=WAITS), front=front, kernel=kernel)
+    page = opened(WAITS, front=front, kernel=kernel)
     page.run()
     page.console.get_by_text("up", exact=True).wait_for()
 
@@ -26,31 +30,63 @@ def test_stop_ends_the_run_while_its_cell_runs(opened, front, kernel):
 
 
 def test_the_console_hides_streams_and_result_and_gives_them_back_when_the_kernel_restarts(opened):
-    page = opened(RUN.format(code="print('said by the child')"))
+    page = opened(SAYS)
     page.run()
     page.state("SUCCESS")
-    card, header = page.page.locator("[data-kestra-result]"), page.page.get_by_text("static header")
+    card, header = page.page.locator("[data-kestra-result]"), page.page.locator("[data-kestra-run] > div").first
     card.wait_for(state="hidden")
     assert header.is_hidden()
+    assert page.page.locator(".jp-OutputArea-output:visible").count() == 1
 
-    page.page.keyboard.press("Escape")
-    page.page.evaluate("() => window.jupyterapp.commands.execute('kernelmenu:restart')")
-    page.page.get_by_role("button", name="Restart").click()
+    page.restart()
 
     card.wait_for(state="visible")
     assert header.is_visible()
     assert page.console.count() == 0
+    page.settled()
 
 
-def test_a_reloaded_page_shows_the_console_again(opened):
-    page = opened(RUN.format(code="print('said by the child')"))
+def test_what_a_failing_child_said_is_hidden_and_the_error_of_the_cell_is_seen(opened):
+    page = opened(FAILS)
+    page.run()
+    page.state("FAILED")
+    page.idle()
+
+    page.page.get_by_text("TaskException").wait_for()
+    assert page.page.locator(".jp-OutputArea-output:visible").count() == 2
+    error = page.console.get_by_role("group", name="Error")
+    assert error.get_by_text("line 2: ZeroDivisionError: division by zero").is_visible()
+    error.get_by_role("button", name="Copy error").click()
+    page.console.get_by_text("Copied.").wait_for()
+    assert "ZeroDivisionError" in page.page.evaluate("() => navigator.clipboard.readText()")
+    page.settled()
+
+
+def test_a_reloaded_page_shows_the_console_again_and_what_is_saved_is_plain(opened):
+    page = opened(SAYS)
     page.run()
     page.state("SUCCESS")
-    page.page.keyboard.press("Control+s")
-    page.page.wait_for_timeout(0)
-    page.page.wait_for_function("() => !document.querySelector('.jp-mod-dirty')")
+    page.idle()
+    page.save()
 
     page.page.reload()
 
     page.state("SUCCESS")
     page.console.get_by_text("said by the child").wait_for()
+    saved = json.loads(page.path.read_text())
+    assert "widget" not in json.dumps(saved)
+    assert [output["output_type"] for output in saved["cells"][0]["outputs"]] == [
+        "display_data", "stream", "stream", "display_data",
+    ]  # fmt: skip
+
+
+def test_many_quick_runs_end_as_they_ended(opened):
+    cells = ["%%kestra_process train\necho quick"] * 5
+    page = opened(*cells)
+    for at in range(5):
+        page.run(at)
+    page.idle(4)
+
+    for at in range(5):
+        page.console.nth(at).locator(".kc-badge[data-state=SUCCESS]").wait_for()
+        page.console.nth(at).get_by_text("quick", exact=True).wait_for()

@@ -71,6 +71,16 @@ def test_a_detached_run_that_ended_meanwhile_is_told_from_its_beginning(a_kernel
     assert (end(seen).code, end(seen).task_run, end(seen).attempt) == (9, "tr", 3)
 
 
+def test_fault_69_a_run_that_ended_unseen_is_known_by_what_stands_written(a_kernel: Kernel) -> None:
+    a_kernel.do("c = begin(['/bin/sh', '-c', 'echo hi; exit 6'], task_run='tr'); list(c.events())")
+    os.kill(a_kernel.pid, signal.SIGKILL)
+    a_kernel.wait()
+
+    seen = list(supervise.attach(log_of(a_kernel)).events())
+
+    assert (text(seen), end(seen).code, end(seen).task_run) == ("hi\n", 6, "tr")
+
+
 def test_two_may_listen_to_one_run(start: Start, tmp_path: Path) -> None:
     child = start(sh(TICKING.format("")), log_dir=tmp_path / "log", detach=True)
     until(child, says("up"))

@@ -189,7 +189,7 @@ def test_what_was_written_before_the_end_is_told(start: Start) -> None:
 # What the command leaves in the background
 
 
-def test_what_lives_on_is_waited_for_and_told(start: Start) -> None:
+def test_fault_57_what_lives_on_is_waited_for_and_told(start: Start) -> None:
     child = start(sh("(sleep 2.5; echo late) & echo early"), background="wait")
 
     seen = list(child.events())
@@ -208,7 +208,7 @@ def test_what_lives_on_is_waited_for_without_any_pipe(start: Start, tmp_path: Pa
     assert (tmp_path / "late").exists()
 
 
-def test_what_lives_on_is_killed(start: Start, token: str) -> None:
+def test_fault_57_what_lives_on_is_killed(start: Start, token: str) -> None:
     child = start(sh(f"sh -c 'sleep 60; : {token}' & exit 4"), background="kill", grace=0.2)
 
     last = end(list(child.events()))
@@ -226,7 +226,7 @@ def test_a_daemon_is_killed_at_once(start: Start, token: str) -> None:
     assert bearing(token) == []
 
 
-def test_what_lives_on_is_kept_until_the_kernel_ends(start: Start, token: str) -> None:
+def test_fault_57_what_lives_on_is_kept_until_the_kernel_ends(start: Start, token: str) -> None:
     child = start(sh(f"sh -c 'sleep 60; : {token}' & echo up; exit 4"), background="keep")
 
     seen = list(child.events())

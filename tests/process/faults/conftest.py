@@ -27,9 +27,9 @@ def stubborn(way: str, token: str) -> list[str]:
 class Kernel:
     """A program that can die in any way, and what is left of it."""
 
-    def __init__(self, folder: Path, **env: str) -> None:
+    def __init__(self, folder: Path, *through: str, **env: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", program.__name__, str(folder)],
+            [*through, sys.executable, "-m", program.__name__, str(folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=Path(__file__).parents[3],
@@ -79,8 +79,8 @@ class Kernel:
 def kernels(tmp_path: Path) -> Iterator[Callable[..., Kernel]]:
     made: list[Kernel] = []
 
-    def make(**env: str) -> Kernel:
-        made.append(Kernel(tmp_path, **env))
+    def make(*through: str, **env: str) -> Kernel:
+        made.append(Kernel(tmp_path, *through, **env))
         return made[-1]
 
     yield make
@@ -105,16 +105,24 @@ def nothing_left(token: str) -> Callable[[Kernel], None]:
 
 
 class Group:
-    """A control group of at most so many processes, made below the one that this process is in (v1 or v2)."""
+    """A control group with a limit, made below the one that this process is in (v1 or v2)."""
 
-    def __init__(self, most: int = MOST) -> None:
-        self._home = _pids_folder()
+    def __init__(self, controller: str, limits: dict[str, str]) -> None:
+        self._home = _group_folder(controller)
         self._folder = self._home / f"kestra-tests-{uuid.uuid4().hex[:12]}"
         self._folder.mkdir()
-        self.allow(most)
+        try:
+            self._limit = next(name for name in limits if (self._folder / name).exists())
+            self.set(limits[self._limit])
+        except (OSError, StopIteration) as error:
+            self._folder.rmdir()
+            raise OSError(f"no {controller} controller here: {error}") from None
+
+    def set(self, value: str) -> None:
+        (self._folder / self._limit).write_text(value)
 
     def allow(self, most: int) -> None:
-        (self._folder / "pids.max").write_text(str(most))
+        self.set(str(most))
 
     def put(self, pid: int) -> None:
         (self._folder / "cgroup.procs").write_text(str(pid))
@@ -137,12 +145,12 @@ class Group:
         return not self._folder.exists()
 
 
-def _pids_folder() -> Path:
+def _group_folder(controller: str) -> Path:
     lines = Path("/proc/self/cgroup").read_text().splitlines()
     for line in lines:
         _, controllers, path = line.split(":", 2)
-        if "pids" in controllers.split(","):
-            return Path("/sys/fs/cgroup/pids") / path.lstrip("/")
+        if controller in controllers.split(","):
+            return Path("/sys/fs/cgroup") / controller / path.lstrip("/")
     return Path("/sys/fs/cgroup") / lines[-1].rpartition(":")[2].lstrip("/")
 
 
@@ -172,7 +180,7 @@ def _processes_of_mine() -> int:
 def few_processes() -> Iterator[Group | Limit]:
     """A limit, so that a bomb hurts nobody else."""
     try:
-        limit: Group | Limit = Group()
+        limit: Group | Limit = Group("pids", {"pids.max": str(MOST)})
     except OSError as error:
         if os.getuid() == 0:
             pytest.skip(f"root is bound by no limit of processes but a control group's, and none can be made: {error}")

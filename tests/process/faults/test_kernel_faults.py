@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.process.faults.conftest import Kernel, stubborn
-from tests.process.survivors import bearing, wait_until
+from kestra_magic.process import sweep, system
+from tests.process.faults.conftest import Group, Kernel, stubborn
+from tests.process.survivors import Witness, bearing, wait_until
 
 Check = Callable[[Kernel], None]
 ELEVEN = (
@@ -118,6 +119,39 @@ def test_fault_08_a_kernel_that_stands_still_loses_nothing(a_kernel: Kernel, tok
     assert "code=143" in a_kernel.do("c.stop(); said = last(c)")
 
 
+@pytest.fixture
+def little_memory() -> Iterator[Group]:
+    """A group of 400 MB."""
+    most = str(400 << 20)
+    try:
+        group = Group("memory", {"memory.limit_in_bytes": most, "memory.max": most})
+    except OSError as error:
+        pytest.skip(f"no memory limit can be set here: {error}")
+    yield group
+    group.close()
+
+
+def test_fault_09_the_kernel_runs_out_of_memory(
+    a_kernel: Kernel, token: str, nothing_left: Check, little_memory: Group
+) -> None:
+    little_memory.put(a_kernel.pid)
+    a_kernel.begin(eleven(token))
+
+    a_kernel.tell("x = bytearray(b'x' * (900 << 20))")
+
+    assert a_kernel.wait() == -signal.SIGKILL
+    nothing_left(a_kernel)
+
+
+def test_fault_09_a_run_that_takes_all_memory_goes_before_its_kernel(a_kernel: Kernel, little_memory: Group) -> None:
+    little_memory.put(a_kernel.pid)
+
+    said = a_kernel.do(f"c = begin([{sys.executable!r}, '-S', '-c', 'x = b\\'x\\' * (900 << 20)']); said = last(c)")
+
+    assert "code=137, reason=''" in said
+    assert a_kernel.do("said = 1") == 1
+
+
 def test_fault_10_an_orderly_end(a_kernel: Kernel, token: str, nothing_left: Check) -> None:
     a_kernel.begin(eleven(token))
 
@@ -158,6 +192,21 @@ def test_fault_11_killed_between_request_and_start(
     kernel.wait()
 
     nothing_left(kernel)
+
+
+def test_fault_12_what_nobody_had_written_down_yet_is_swept_by_its_mark(a_kernel: Kernel, token: str) -> None:
+    """All die between the birth of the command and the moment when its kernel hears of it: only the mark is known."""
+    who = a_kernel.begin(stubborn("empties_environment", token), marker=1 << 47 | 4711)
+    for name in ("warden", "guardian"):
+        os.kill(who[name], signal.SIGSTOP)
+    os.kill(a_kernel.pid, signal.SIGKILL)
+    for name in ("guardian", "warden"):
+        os.kill(who[name], signal.SIGKILL)
+    a_kernel.wait()
+
+    assert sweep.end_left(sweep.Identity(system.boot_id(), 0, 0), 1 << 47 | 4711) >= 2
+
+    assert Witness(token).left(0.1) == []
 
 
 def test_fault_13_a_kernel_that_holds_the_lock_does_not_hold_the_run(a_kernel: Kernel) -> None:
