@@ -13,7 +13,8 @@ demo: $(VENV)/.installed
 	@$(BIN)/python -m kestra_magic demo
 
 test: $(VENV)/.installed-test check
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not server"
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not server and not browser"
+	@$(BIN)/python -m pytest -m "browser and not slow" tests/browser
 	@$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg notebooks/*.ipynb -p no:cacheprovider
 
 check: $(VENV)/.installed-test

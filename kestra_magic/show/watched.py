@@ -160,7 +160,7 @@ class WatchedRun:
     def declared(self, name: str) -> bool:
         prepared = self._run.result.prepared
         matchers = _matchers(prepared.job.outputs) if prepared else ()
-        return name in self._run.files or any(matches(name) for matches in matchers)
+        return name in self._run.files or any(matches(f"/{name}") for matches in matchers)
 
     @property
     def beside(self) -> Path:

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.pages import Page_
+pytest.register_assert_rewrite("tests.browser.pages")
+
+from tests.browser.pages import Page_  # noqa: E402 - rewritten first
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / ".artefacts" / "pictures"
