@@ -7,7 +7,10 @@ its room when it is asked for, so that importing the package costs nothing.
 from __future__ import annotations
 
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from kestra_magic import runs
 
 if TYPE_CHECKING:
     from kestra_magic.errors import KestraMagicError
@@ -29,6 +32,7 @@ __all__ = [
     "render",
     "run",
     "run_flow",
+    "runs",
     "unload_ipython_extension",
 ]
 
@@ -46,6 +50,16 @@ _HOMES = {
     "run": "kestra_magic.runs.api",
     "run_flow": "kestra_magic.runs.api",
 }
+
+
+class _Runs(ModuleType):
+    """A room has the name of a verb: called, it is that verb."""
+
+    def __call__(self, name: str | None = None, *, limit: int = 50) -> Any:
+        return import_module("kestra_magic.runs.api").runs(name, limit=limit)
+
+
+runs.__class__ = _Runs
 
 
 def load_ipython_extension(ip: Any) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kestra_magic.errors import KestraMagicError
 from kestra_magic.magics.arguments import UsageError, first_word, parse
+from kestra_magic.magics.background import show_in_background
 from kestra_magic.magics.binding import bind, bind_files
 from kestra_magic.magics.options import FLOW, PROCESS
 from kestra_magic.model.source import Source, read_source
@@ -21,14 +23,13 @@ if TYPE_CHECKING:
     from kestra_magic.runs.onserver import ToSend
     from kestra_magic.runs.run import Run
 
-__all__ = ["carry", "names_of", "run_file", "run_flow", "run_process"]
+__all__ = ["beside", "carry", "names_of", "run_file", "run_flow", "run_process"]
 
 
 def run_process(shell: InteractiveShell, line: str, cell: str) -> None:
     """`%%kestra_process`."""
     name, options = parse("%%kestra_process", PROCESS, line)
-    here = notebook_folder(shell.user_ns)
-    session().beside = here
+    here = beside(shell)
     request = Request(
         source=Source(cell, first_line=2), name=name or "_run", options=options, notebook=names_of(shell), beside=here
     )
@@ -60,8 +61,7 @@ def run_file(shell: InteractiveShell, line: str) -> None:
 
 def _flow(shell: InteractiveShell, magic: str, line: str, source: Source, home: Path | None = None) -> None:
     name, options = parse(magic, FLOW, line)
-    here = notebook_folder(shell.user_ns)
-    session().beside = here
+    here = beside(shell)
     names = names_of(shell)
     if options.get("server"):
         from kestra_magic.runs.onserver import flow_to_send
@@ -88,9 +88,19 @@ def _carry_there(shell: InteractiveShell, what: ToSend, options: Mapping[str, An
 
 
 def carry(shell: InteractiveShell, run: Run, options: Mapping[str, Any]) -> None:
-    """Show the run to its end; bind it on success, failure and kill; then raise if it did not end well."""
+    """Show the run to its end; bind it on success, failure and kill; then raise if it did not end well.
+
+    In the background it is shown when the cell has ended, and raises nothing.
+    """
     names = shell.user_ns
-    bind(run.name, run, names)
+    try:
+        bind(run.name, run, names)
+    except KestraMagicError:
+        session().discard(run)
+        raise
+    if options.get("bg") or options.get("detach"):
+        show_in_background(shell, run, options, start=True)
+        return
     view = View(shell, run)
     view.header()
     try:
@@ -100,6 +110,13 @@ def carry(shell: InteractiveShell, run: Run, options: Mapping[str, Any]) -> None
     bind_files(options.get("bind", []), run, names)
     if not options.get("no-raise"):
         run.check()
+
+
+def beside(shell: InteractiveShell) -> Path:
+    """Tell the session where the notebook lies and what its variables are; return where."""
+    session().names = shell.user_ns
+    session().beside = notebook_folder(shell.user_ns)
+    return session().beside
 
 
 def names_of(shell: InteractiveShell) -> dict[str, object]:

@@ -25,6 +25,10 @@ VERBS = {
     "secret": "NAME: ask for a secret's value and keep it in the keyring",
     "workers": "[ADDRESS] [--local N --group G] [--off]: the Dask cluster that worker groups go to, who offers what",
     "help": "this text",
+    "runs": "[NAME] [--all]: this kernel's runs and what lives elsewhere; of NAME, or with --all, the history",
+    "attach": "RUN: bind a run of any kernel and show it here, live or as it ended",
+    "stop": "RUN | --all: end a run with everything that it started",
+    "clean": "[--all] [--yes]: list the runs that may go, ask, and remove them",
     "doctor": "what this machine offers: Python, kernels, shells, interpreters, supervision",
 }
 

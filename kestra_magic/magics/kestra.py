@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from kestra_magic import settings
 from kestra_magic.magics.help import flow_help, kestra_help, process_help
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from IPython.core.interactiveshell import InteractiveShell
 
 __all__ = ["KestraMagics", "load", "unload"]
@@ -78,6 +81,19 @@ def load(shell: InteractiveShell) -> None:
     shell.configurables.append(magics)
     completion.install(shell)
     helpers.warm()
+    live = settings.data_folder() / "live"
+    if live.is_dir() and os.listdir(live):
+        _recover(shell, live)
+
+
+def _recover(shell: InteractiveShell, live: Path) -> None:
+    """Something lives, or did when its kernel died: only then is more imported."""
+    from kestra_magic.runs.live import orphans
+
+    if orphans(live):
+        from kestra_magic.magics.recovery import recover
+
+        recover(shell)
 
 
 def unload(shell: InteractiveShell) -> None:

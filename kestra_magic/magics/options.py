@@ -36,6 +36,9 @@ NO_RAISE = Option("no-raise", help="bind a failed run, but do not raise")
 DRY_RUN = Option("dry-run", "n", help="show what would run, with what was substituted; run nothing")
 ON_SERVER = Option("server", help="on the Kestra server that `%kestra server URL` names")
 FORCE = Option("force", help="with --server: overwrite a flow that was not written from here")
+BG = Option("bg", help="return at once; the run goes on in the background and ends with the kernel")
+DETACH = Option("detach", help="in the background, and it outlives the kernel: `%kestra attach NAME` from any other")
+REPLACE = Option("replace", help="end the run of this NAME that still lives, and run instead")
 
 PROCESS = (
     Option("lang", "l", "LANG", "the script's language: shell (default), bash, zsh, python, node, …"),
@@ -49,6 +52,9 @@ PROCESS = (
     Option("timeout", "t", "DURATION", "10m, 90s, or ISO-8601"),
     Option("here", help="run in the notebook's folder instead of a fresh one"),
     Option("raw", help="the body is not rendered"),
+    BG,
+    DETACH,
+    REPLACE,
     DRY_RUN,
     NO_RAISE,
     ON_SERVER,
@@ -61,4 +67,4 @@ PARTS = (
     Option("reuse", metavar="RUN", help="which earlier execution: `last` (default) or a run, as `copy-3`"),
     Option("fixtures", metavar="FILE|VAR", help="what stands in: inputs files tasks trigger secrets kv"),
 )
-FLOW = (INPUT, FILE, BIND, ENV_FILE, DRY_RUN, NO_RAISE, ON_SERVER, FORCE, *PARTS)
+FLOW = (INPUT, FILE, BIND, ENV_FILE, BG, DETACH, REPLACE, DRY_RUN, NO_RAISE, ON_SERVER, FORCE, *PARTS)

@@ -11,6 +11,7 @@ from kestra_magic.expressions.render import render as render_text
 from kestra_magic.expressions.render import render_typed
 from kestra_magic.expressions.scope import Scope
 from kestra_magic.model.source import Source
+from kestra_magic.runs.history import History, history
 from kestra_magic.runs.request import Request
 from kestra_magic.runs.session import session
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from kestra_magic.runs.flowrun import FlowRun
     from kestra_magic.runs.run import Run
 
-__all__ = ["open", "render", "run", "run_flow"]
+__all__ = ["open", "render", "run", "run_flow", "runs"]
 
 SUFFIXES = {
     ".py": "python",
@@ -101,6 +102,11 @@ def run_flow(
     beside = path.absolute().parent if path else session().beside
     started = session().flow(source, {"inputs": inputs or {}}, name=name, beside=beside).start()
     return started if bg else started.wait()
+
+
+def runs(name: str | None = None, *, limit: int = 50) -> History:
+    """Return the latest runs (of *name*) of all kernels, the latest last; `table()` compares them."""
+    return history(session(), name, limit=limit)
 
 
 def render(text: str, variables: Mapping[str, object] | None = None, *, typed: bool = False) -> Any:

@@ -37,10 +37,14 @@ class Pruning:
 
     def now(self) -> list[str]:
         """Remove what may go; return why something is left."""
+        self._session.journal.forget_before(time.time() - current().keep_days * _DAY)
+        return self.remove(self.candidates())
+
+    def remove(self, runs: list[Pruned]) -> list[str]:
+        """Remove *runs*, and what led to their files; return why something is left."""
         with self._lock:
-            left = remove(self.candidates())
+            left = remove(runs)
             self._session.storage.tidy()
-            self._session.journal.forget_before(time.time() - current().keep_days * _DAY)
         return left
 
     def candidates(self, *, ended: bool = False) -> list[Pruned]:

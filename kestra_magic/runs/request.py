@@ -28,7 +28,7 @@ LANGS = (
 LISTS = {"file": "files", "output": "outputFiles", "input": "inputs", "env": "env", "bind": "bind"}
 OWN_KEYS = (
     "lang", "file", "output", "input", "env", "env-file", "bind", "python", "timeout", "here", "raw", "no-raise",
-    "grace", "background", "requeue", "strict", "merge", "tty",
+    "grace", "background", "requeue", "strict", "merge", "tty", "bg", "detach", "replace",
 )  # fmt: skip
 
 

@@ -159,6 +159,12 @@ class Session:
             self.runs.append(run)
         return run
 
+    def discard(self, run: Run) -> None:
+        """Forget a run that was not started, with the folder that was made for it."""
+        with self._lock, suppress(OSError):
+            self.runs.remove(run)
+            run.folder.rmdir()
+
     def make_way(self, name: str, *, instead: bool = False) -> None:
         """See to it that no run of *name* lives: one that does is ended if another shall run *instead*.
 

@@ -30,6 +30,7 @@ def uninstall(shell: Any) -> None:
 def _looks(shell: Any) -> dict[tuple[str, str], Callable[[Any], Bundle]]:
     return {
         ("kestra_magic.runs.run", "Run"): _run,
+        ("kestra_magic.runs.history", "History"): _history,
         ("kestra_magic.runs.metrics", "Metrics"): _metrics,
         ("kestra_magic.workspace.outputs", "OutputFile"): _file,
         ("kestra_magic.workspace.outputs", "OutputFiles"): partial(_files, shell),
@@ -40,6 +41,12 @@ def _run(run: Any) -> Bundle:
     from kestra_magic.show.card import result
 
     return dict(result(run))
+
+
+def _history(runs: Any) -> Bundle:
+    from kestra_magic.show.history import table
+
+    return dict(table(runs))
 
 
 def _metrics(metrics: Any) -> Bundle:

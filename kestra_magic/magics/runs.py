@@ -1,0 +1,103 @@
+"""`%kestra runs`, `attach`, `stop` and `clean`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kestra_magic.magics.arguments import UsageError, words
+from kestra_magic.magics.background import show_in_background
+from kestra_magic.magics.binding import bind
+from kestra_magic.runs.attach import attach as attached
+from kestra_magic.runs.history import history
+from kestra_magic.runs.session import session
+from kestra_magic.show.cell import frontend
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from kestra_magic.runs.history import History
+    from kestra_magic.runs.run import Run
+    from kestra_magic.workspace.pruning import Pruned
+
+__all__ = ["attach", "clean", "runs", "stop"]
+
+
+def runs(_shell: InteractiveShell, rest: str, _cell: str | None) -> History:
+    """`%kestra runs [NAME] [--all]`: this kernel's runs and what lives elsewhere; of NAME or with --all the history."""
+    names, flags = _split(rest, "runs", "--all")
+    if len(names) > 1:
+        raise UsageError("`%kestra runs` takes one NAME")
+    return history(session(), names[0] if names else None, ended=bool(names or flags))
+
+
+def attach(shell: InteractiveShell, rest: str, _cell: str | None) -> None:
+    """`%kestra attach RUN`: bind a run of any kernel, and show it in this cell, live or as it ended."""
+    names, _ = _split(rest, "attach")
+    if len(names) != 1:
+        raise UsageError("`%kestra attach` takes one RUN: a name, `train-3`, or an id")
+    run = attached(session(), names[0])
+    bind(run.name, run, shell.user_ns)
+    show_in_background(shell, run, {}, start=False)
+
+
+def stop(_shell: InteractiveShell, rest: str, _cell: str | None) -> None:
+    """`%kestra stop RUN|--all`: end runs with everything that they started, and say what was ended."""
+    names, everything = _split(rest, "stop", "--all")
+    here = session()
+    if bool(names) == bool(everything):
+        raise UsageError("`%kestra stop` takes a RUN, or `--all`")
+    live = [run for run in here.runs if not run.ended]
+    chosen = live if everything else [here.live(name) or attached(here, name) for name in names]
+    over = [run for run in chosen if run.ended]
+    for run in chosen:
+        run.stop()
+    for run in chosen:
+        print(f"`{run.name}` had ended already: {run.state.value}" if run in over else _ended(run.wait()))
+    if not chosen:
+        print("nothing runs now")
+
+
+def _ended(run: Run) -> str:
+    return f"`{run.name}` ended: {run.state.value}{run.told}"
+
+
+def clean(shell: InteractiveShell, rest: str, _cell: str | None) -> None:
+    """`%kestra clean [--all] [--yes]`: list the runs that may go, ask, and remove them."""
+    names, flags = _split(rest, "clean", "--all", "--yes")
+    if names:
+        raise UsageError("`%kestra clean` takes no NAME")
+    here = session()
+    found = here.pruning.candidates(ended="--all" in flags)
+    print("\n".join(map(_listed, found)) or "there is nothing to remove")
+    if found and ("--yes" in flags or _agrees(shell, found)):
+        left = here.pruning.remove(found)
+        print("\n".join([f"removed {len(found) - len(left)} of {len(found)} runs", *left]))
+
+
+def _listed(run: Pruned) -> str:
+    return f"{run.path}  {run.state or 'did not end'}  {_size(run.bytes)}  ({run.reason})"
+
+
+def _size(count: int) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count //= 1000
+    return f"{count} GB"
+
+
+def _agrees(shell: InteractiveShell, found: list[Pruned]) -> bool:
+    total = _size(sum(run.bytes for run in found))
+    if frontend(shell).jupyter and not frontend(shell).live:
+        print(f"nothing was removed: nobody can be asked here; `%kestra clean --yes` removes these {total}")
+        return False
+    return input(f"Remove these {len(found)} runs ({total})? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _split(rest: str, verb: str, *flags: str) -> tuple[list[str], set[str]]:
+    typed = words(rest)
+    unknown = [word for word in typed if word.startswith("-") and word not in flags]
+    if unknown:
+        has = f"; it has {' and '.join(f'`{flag}`' for flag in flags)}" if flags else ""
+        raise UsageError(f"`%kestra {verb}` has no option `{unknown[0]}`{has}")
+    return [word for word in typed if not word.startswith("-")], {word for word in typed if word.startswith("-")}

@@ -1,0 +1,166 @@
+"""Runs in their order: this kernel's, and what the journal knows of others'."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from kestra_magic.process.logs import LogFile
+from kestra_magic.runs.attach import found
+from kestra_magic.runs.found import attempts, status
+from kestra_magic.runs.run import Run
+from kestra_magic.workspace.directory import OWN
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kestra_magic.runs.journal import Record
+    from kestra_magic.runs.session import Session
+
+__all__ = ["History", "Row", "history"]
+
+LAST_CHARS = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a table says of one run.
+
+    Attributes:
+        run: its folder's name, ``train-3``: so it can be asked for by `attach`.
+        state: as Kestra names it; ``LOST`` while nobody has dealt with what a dead kernel left.
+        started: seconds since the epoch; duration: seconds, of one that lives so far.
+        where: who it belongs to: this kernel, another, nobody (detached).
+        last: of one that lives, the last line of its log.
+    """
+
+    run: str
+    name: str
+    state: str
+    started: float | None
+    duration: float
+    exit_code: int | None
+    inputs: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    where: str
+    last: str = ""
+
+
+class History(Sequence[Run]):
+    """Runs, the latest last: each is brought here when it is asked for; `table` reads only their records."""
+
+    def __init__(self, session: Session, known: Sequence[Run | Record]) -> None:
+        self._session = session
+        self._known = known
+
+    @overload
+    def __getitem__(self, index: int) -> Run: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> History: ...
+
+    def __getitem__(self, index: int | slice) -> Run | History:
+        if isinstance(index, slice):
+            return History(self._session, self._known[index])
+        known = self._known[index]
+        return known if isinstance(known, Run) else found(self._session, known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def __repr__(self) -> str:
+        return f"History({len(self)} run{'s' if len(self) != 1 else ''})"
+
+    def rows(self) -> list[Row]:
+        return [_of_run(known) if isinstance(known, Run) else _of_record(known) for known in self._known]
+
+    def table(self) -> list[dict[str, Any]]:
+        """Return one dict for each run: its state, duration, inputs and the last value of each metric."""
+        names = ("run", "state", "started", "duration", "exit_code")
+        return [{**{name: getattr(row, name) for name in names}, **row.inputs, **row.metrics} for row in self.rows()]
+
+
+def history(session: Session, name: str | None = None, *, ended: bool = True, limit: int = 50) -> History:
+    """Return the latest runs (of *name*), this kernel's and others', the latest last.
+
+    Args:
+        ended: also those of other kernels that have ended.
+    """
+    own = {run.id: run for run in session.runs if name in (None, run.name, run.name.replace("-", "_"))}
+    records = session.journal.history(name, limit) if ended else session.journal.living()
+    others = [record for record in records if record.id not in own and name in (None, record.name)]
+    known: list[tuple[float, Run | Record]] = [(run.context.started.timestamp(), run) for run in own.values()]
+    known += [(record.created, record) for record in others]
+    return History(session, [run for _, run in sorted(known, key=lambda pair: pair[0])][-limit:])
+
+
+def _of_run(run: Run) -> Row:
+    live = not run.ended
+    so_far = time.time() - run.started if live and run.started else run.duration
+    return Row(
+        run=run.folder.name,
+        name=run.name,
+        state=run.state.value,
+        started=run.started,
+        duration=so_far,
+        exit_code=run.exit_code,
+        inputs=run.context.inputs,
+        metrics={name: run.metrics[name].last for name in run.metrics},
+        where="this kernel, detached" if run.context.wishes.detach else "this kernel",
+        last=_last_line(run.log.file) if live else "",
+    )
+
+
+def _of_record(record: Record) -> Row:
+    folder = Path(record.folder)
+    told = _told(folder)
+    log_dir = next(reversed(attempts(folder)), folder)
+    state, ended = _state(record, log_dir)
+    began = record.started or record.created
+    return Row(
+        run=folder.name,
+        name=record.name,
+        state=state,
+        started=record.started,
+        duration=(ended or time.time()) - began,
+        exit_code=record.exit_code,
+        inputs=told.get("inputs") or {},
+        metrics={m["name"]: m["value"] for task in told.get("tasks", []) for m in task.get("metrics", [])},
+        where=_where(record),
+        last="" if ended else _last_line(LogFile(log_dir)),
+    )
+
+
+def _state(record: Record, log_dir: Path) -> tuple[str, float | None]:
+    """Return the state, and when it ended: what nobody answers for is lost, never running."""
+    if record.ended is not None:
+        return record.state, record.ended
+    told = status(log_dir)
+    if record.detached and "exited" in told:
+        well = not told.get("code") and not told.get("reason") and not told.get("error")
+        return "SUCCESS" if well else "KILLED" if told.get("reason") else "FAILED", told["exited"]
+    if record.detached or record.owner.lives():
+        return record.state, None
+    return "LOST", record.touched
+
+
+def _where(record: Record) -> str:
+    if record.ended is None and record.detached:
+        return "detached"
+    return f"kernel {record.owner.pid}" if record.ended is None and record.owner.lives() else ""
+
+
+def _told(folder: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((folder / OWN / "run.json").read_text("utf-8")))
+    except (OSError, ValueError):  # it lives, or was pruned
+        return {}
+
+
+def _last_line(log: LogFile | None) -> str:
+    lines = log.tail(lines=1).strip().splitlines() if log else []
+    return lines[-1].rpartition("\r")[2][:LAST_CHARS] if lines else ""
