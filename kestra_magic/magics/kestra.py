@@ -75,11 +75,13 @@ def load(shell: InteractiveShell) -> None:
     """Register the magics and Tab completion, and start the warden: nothing heavy is imported."""
     from kestra_magic.magics import completion
     from kestra_magic.process import helpers
+    from kestra_magic.show import register
 
     magics = KestraMagics(shell)
     shell.register_magics(magics)
     shell.configurables.append(magics)
     completion.install(shell)
+    register.install(shell)
     helpers.warm()
     live = settings.data_folder() / "live"
     if live.is_dir() and os.listdir(live):
@@ -99,8 +101,10 @@ def _recover(shell: InteractiveShell, live: Path) -> None:
 def unload(shell: InteractiveShell) -> None:
     """Take back what `load` did; runs that live go on until the kernel ends."""
     from kestra_magic.magics import completion
+    from kestra_magic.show import register
 
     for kind, name in MAGICS:
         shell.magics_manager.magics[kind].pop(name, None)
     shell.configurables[:] = [c for c in shell.configurables if not isinstance(c, KestraMagics)]
     completion.uninstall(shell)
+    register.uninstall(shell)

@@ -248,6 +248,8 @@ class Run:
             start: it has not begun yet.
             from_start: show also what was told before.
         """
+        if from_start and self.ended:
+            self._tell_again(show)
         seat = self.context.broadcast.sit(from_start=from_start)
         if start:
             self.start()
@@ -260,6 +262,13 @@ class Run:
                 if self.waits:
                     break
         return self
+
+    def _tell_again(self, show: Show) -> None:
+        """What was told of a run that has ended stands in its logs."""
+        for result in self.context.live.values():
+            if result.prepared is not None and result.exit is not None:
+                for event in self.context.runner.attach(result.prepared.job).events():
+                    show(self.progress, event)
 
     def wait(self, timeout: float | None = None) -> Self:
         """Return when it has ended, or after *timeout* seconds.

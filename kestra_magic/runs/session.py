@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -18,6 +19,7 @@ from kestra_magic.errors import KestraMagicError, did_you_mean
 from kestra_magic.model.flow import Flow
 from kestra_magic.model.load import Loaded, load_flow
 from kestra_magic.model.source import Source
+from kestra_magic.process.events import Requeued
 from kestra_magic.runners.local import LocalRunner
 from kestra_magic.runs.again import Names
 from kestra_magic.runs.context import Context, Wishes
@@ -197,7 +199,10 @@ class Session:
         context = self._context(request, written, of)
         before = attempts(context.folder.path)[-1:] if of else []
         task_run, _, number = before[0].name.rpartition("-") if before else ("", "", "0")
-        return self.add(Run(context, ProcessLife(written.task, context, task_run=task_run, attempts=int(number))))
+        life = ProcessLife(written.task, context, task_run=task_run, attempts=int(number))
+        for attempt in range(1, life.attempts + 1):
+            context.emit(Requeued(task_run=life.id, attempt=attempt, reason="its kernel ended", at=time.time()))
+        return self.add(Run(context, life))
 
     def _context(self, request: Request, written: Written, of: Record | None) -> Context:
         options = written.options

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import queue
+import signal
 import sys
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_client.manager import KernelManager
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LIMIT = 60.0
 """Seconds after which a test gives up; no test asserts a time."""
@@ -55,11 +60,17 @@ class Reply:
 
 
 class Kernel:
-    """A kernel of this interpreter, in *folder*, with its own home for data, cache and IPython's profile."""
+    """A kernel of this interpreter, in *folder*, with its own home for data, cache and IPython's profile.
 
-    def __init__(self, folder: Path, home: Path) -> None:
+    Args:
+        overlay: a folder whose packages come before those of this interpreter: another ipykernel.
+    """
+
+    def __init__(self, folder: Path, home: Path, *, overlay: Path | None = None, **more: str) -> None:
         self.folder = folder
+        self.heard: dict[str, Reply] = defaultdict(Reply)
         folder.mkdir(exist_ok=True)
+        home.mkdir(exist_ok=True)
         env = {
             **os.environ,
             "HOME": str(home),
@@ -67,6 +78,8 @@ class Kernel:
             "XDG_CACHE_HOME": str(home / "cache"),
             "IPYTHONDIR": str(home / "ipython"),
             "PYTHONDONTWRITEBYTECODE": "1",
+            **({"PYTHONPATH": str(overlay)} if overlay else {}),
+            **more,
         }
         env.pop("JPY_SESSION_NAME", None)
         self.manager = KernelManager(kernel_name="python3")
@@ -103,9 +116,24 @@ class Kernel:
         reply.status = self._reply(message, deadline)
         return reply
 
+    def until(self, message: str, wanted: Callable[[Reply], object]) -> Reply:
+        """Return all that a cell sent so far, also after its end, as soon as it is what is *wanted*."""
+        deadline = time.monotonic() + LIMIT
+        while not wanted(self.heard[message]):
+            self._next(deadline)
+        return self.heard[message]
+
+    def kill(self) -> None:
+        """End the kernel as `kill -9` does, and wait until it is gone."""
+        self.client.stop_channels()
+        os.kill(self.pid, signal.SIGKILL)
+        self.manager.provisioner.process.wait()
+
     def _next(self, deadline: float) -> Any:
         try:
-            return self.client.get_iopub_msg(timeout=max(0.1, deadline - time.monotonic()))
+            got = self.client.get_iopub_msg(timeout=max(0.1, deadline - time.monotonic()))
+            self.heard[got["parent_header"].get("msg_id", "")].messages.append(got)
+            return got
         except queue.Empty:
             raise AssertionError("the cell did not become idle") from None
 
