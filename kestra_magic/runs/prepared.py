@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.runners.job import Job
 from kestra_magic.tasks.place import Prepared
+from kestra_magic.workspace.transfer import make_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +38,7 @@ def write_prepared(prepared: Prepared, masked: Callable[[str], str]) -> None:
     }
     path = Path(job.log_dir) / NAME
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path.parent)
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write(masked(json.dumps(data)))
     except OSError as error:

@@ -29,15 +29,19 @@ class ProcessLife(Life):
     _running: Running | None = None
     _runner: Runner
     _again = False
+    _elsewhere = False
+    """Whether another kernel started the process."""
 
     def _attempt(self) -> State:
         self._again = False
         try:
             self._prepare()
             with self._lock:
-                if self._stop:
+                if self._stop and not self._elsewhere:
                     return State.KILLED
                 self._running = self._begun()
+                if self._stop:
+                    self._end(*self._stop)
             return self._followed(self._running)
         finally:
             self._running = None

@@ -1,0 +1,321 @@
+"""Kernels that die, and what the next one makes of it; runs that outlive their kernel on purpose."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kestra_magic.process import system
+from tests.kernel.driver import Kernel
+from tests.kernel.test_background import after
+from tests.process.survivors import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.kernel.driver import Reply
+
+    Begin = Callable[..., Kernel]
+
+UP = "echo $$ up"
+
+
+@pytest.fixture
+def begin(tmp_path: Path) -> Iterator[Begin]:
+    """Start kernels in one folder with one home, one after the other."""
+    begun: list[Kernel] = []
+
+    def start(**more: str) -> Kernel:
+        begun.append(Kernel(tmp_path / "notebook", tmp_path / "home", **more))
+        return begun[-1]
+
+    yield start
+    for kernel in begun:
+        if kernel.manager.is_alive():
+            kernel.run("%kestra stop --all")
+            kernel.close()
+
+
+def up(kernel: Kernel, code: str) -> int:
+    """Start a background cell, and return the process that says it is up."""
+    cell = kernel.start(code)
+    kernel.finish(cell)
+    return int(kernel.until(cell, lambda reply: " up\n" in reply.text()).text().split()[0])
+
+
+def lives(pid: int) -> bool:
+    process = system.stat(pid)
+    return process is not None and process.lives
+
+
+def gone(pid: int) -> bool:
+    return wait_until(lambda: not lives(pid))
+
+
+def load(kernel: Kernel) -> Reply:
+    reply = kernel.run("%load_ext kestra_magic")
+    assert reply.status == "ok", reply.traceback
+    return reply
+
+
+def test_nothing_is_told_where_nothing_was_left(begin: Begin) -> None:
+    first = begin()
+    load(first)
+    first.run("%%kestra_process done\necho hi")
+    first.kill()
+
+    assert load(begin()).text() == ""
+
+
+def test_what_a_killed_kernel_left_is_told_in_one_line_and_marked(begin: Begin) -> None:
+    first = begin()
+    load(first)
+    pid = up(first, f"%%kestra_process train --bg\n{UP}; sleep 300")
+    first.kill()
+    second = begin()
+
+    assert load(second).text() == "left by a kernel that ended: `train` did not finish (FAILED)\n"
+    assert gone(pid)
+    assert load_again(second) == ""
+    listed = second.run("%kestra runs --all").of("execute_result")[0]["data"]["text/plain"]
+    assert "train-1" in listed
+    assert "FAILED" in listed
+    second.run("%kestra attach train")
+    assert second.value("(train.state.value, train.error, train.stdout)") == repr(
+        ("FAILED", "its kernel ended before it did", f"{pid} up\n")
+    )
+    assert second.value("__import__('os').listdir(__import__('pathlib').Path(train.context.runner.work))") == "[]"
+
+
+def load_again(kernel: Kernel) -> str:
+    kernel.run("%unload_ext kestra_magic")
+    return load(kernel).text()
+
+
+def test_of_two_kernels_exactly_one_deals_with_it(begin: Begin) -> None:
+    first = begin()
+    load(first)
+    up(first, f"%%kestra_process one --bg\n{UP}; sleep 300")
+    first.kill()
+    kernels = [begin(), begin()]
+    cells = [kernel.start("%load_ext kestra_magic") for kernel in kernels]
+    told = [kernel.finish(cell).text() for kernel, cell in zip(kernels, cells, strict=True)]
+
+    assert sorted(told) == ["", "left by a kernel that ended: `one` did not finish (FAILED)\n"]
+
+
+def test_what_asked_for_it_begins_again_from_the_beginning(begin: Begin, tmp_path: Path) -> None:
+    code = f"#| requeue: true\n#| outputFiles: [made.txt]\necho {{{{ lr }}}} {{{{ taskrun.attemptsCount }}}}; {UP}"
+    first = begin()
+    load(first)
+    first.run("lr = 0.25")
+    cell = first.start(f"%%kestra_process again --bg\n{code}; {after(tmp_path / 'go')}; echo x > made.txt")
+    first.finish(cell)
+    first.until(cell, lambda reply: " up\n" in reply.text())
+    first.kill()
+    second = begin()
+    cell = second.start("%load_ext kestra_magic")
+    second.finish(cell)
+    told = second.until(cell, lambda reply: " up\n" in reply.text())
+    (tmp_path / "go").touch()
+
+    assert told.text().startswith(
+        "left by a kernel that ended: `again` begins again from the beginning (attempt 2 of 3)\n0.25 1\n"
+    )
+    assert "SUCCESS" in second.until(cell, lambda reply: "SUCCESS" in reply.plain).plain
+    assert second.value("(again.ok, again.attempts, list(again.files), again.folder.name)") == (
+        "(True, 2, ['made.txt'], 'again-1')"
+    )
+
+
+def test_a_run_is_tried_three_times_at_most(begin: Begin) -> None:
+    kernel = begin()
+    load(kernel)
+    up(kernel, f"%%kestra_process fated --bg\n#| requeue: true\n{UP}; sleep 300")
+    for attempt in (2, 3):
+        kernel.kill()
+        kernel = begin()
+        cell = kernel.start("%load_ext kestra_magic")
+        kernel.finish(cell)
+        assert f"(attempt {attempt} of 3)" in kernel.until(cell, lambda reply: " up\n" in reply.text()).text()
+    kernel.kill()
+    kernel = begin()
+
+    assert load(kernel).text() == (
+        "left by a kernel that ended: `fated` did not finish (FAILED) and does not begin again: it was tried 3 times\n"
+    )
+
+
+def test_a_kernel_that_is_shut_down_leaves_what_asks_for_it_to_the_next(begin: Begin) -> None:
+    first = begin()
+    load(first)
+    ended = up(first, f"%%kestra_process plain --bg\n{UP}; sleep 300")
+    left = up(first, f"%%kestra_process asks --bg\n#| requeue: true\n{UP}; sleep 300")
+    first.client.stop_channels()
+    first.manager.shutdown_kernel()
+
+    assert gone(ended)
+    assert gone(left)
+    second = begin()
+    told = load(second).text()
+    assert "`asks` begins again" in told
+    assert "plain" not in told
+    row = second.run("%kestra runs plain").of("execute_result")[0]["data"]["text/plain"]
+    assert "KILLED" in row
+
+
+def test_secrets_are_fetched_anew_and_never_written(begin: Begin, tmp_path: Path) -> None:
+    secret = "s3cret-välue/+=="
+    given = {"SECRET_TOKEN": base64.b64encode(secret.encode()).decode()}
+    first = begin(**given)
+    load(first)
+    code = f"#| requeue: true\necho \"{{{{ secret('TOKEN') }}}}\" | wc -c; {UP}; sleep 300"
+    up_code = f"%%kestra_process told --bg\n{code}"
+    cell = first.start(up_code)
+    first.finish(cell)
+    first.until(cell, lambda reply: " up\n" in reply.text())
+    first.kill()
+    second = begin(**given)
+    cell = second.start("%load_ext kestra_magic")
+    second.finish(cell)
+    again = second.until(cell, lambda reply: " up\n" in reply.text()).text()
+    second.kill()
+    third = begin()
+    told = load(third).text()
+
+    assert f"{len(secret.encode()) + 1}\n" in again
+    assert "`told` did not finish (FAILED) and does not begin again: Cannot find secret for key 'TOKEN'" in told
+    for place, _, names in os.walk(tmp_path):
+        for name in names:
+            content = (tmp_path / place / name).read_bytes() if not name.endswith(".json.part") else b""
+            assert secret.encode() not in content, f"{place}/{name}"
+
+
+def test_what_only_the_dead_kernel_knew_is_said(begin: Begin) -> None:
+    first = begin()
+    load(first)
+    first.run("import pandas; df = pandas.DataFrame({'a': [1]})")
+    up(first, f"%%kestra_process frames --bg -f in.csv=df\n#| requeue: true\n{UP}; sleep 300")
+    first.kill()
+
+    assert load(begin()).text() == (
+        "left by a kernel that ended: `frames` did not finish (FAILED) and does not begin again: "
+        "`df` was only in the memory of its kernel\n"
+    )
+
+
+def test_a_detached_run_outlives_its_kernel_and_is_stopped_from_another(begin: Begin) -> None:
+    first = begin()
+    load(first)
+    pid = up(first, f"%%kestra_process far --detach\n{UP}; sleep 300")
+    first.kill()
+    second = begin()
+
+    assert load(second).text() == ""
+    assert lives(pid)
+    listed = second.run("%kestra runs").of("execute_result")[0]["data"]["text/plain"]
+    assert "far-1" in listed
+    assert "RUNNING" in listed
+    assert "detached" in listed
+    assert second.run("%kestra stop far").text() == "`far` ended: KILLED (stopped 2 processes)\n"
+    assert gone(pid)
+
+
+def test_a_detached_run_is_bound_live_with_log_files_and_outputs(begin: Begin, tmp_path: Path) -> None:
+    first = begin()
+    load(first)
+    vars_ = """echo '::{"outputs":{"n":7},"metrics":[{"type":"gauge","name":"loss","value":0.5}]}::'"""
+    go = after(tmp_path / "go")
+    up(first, f"%%kestra_process far --detach -o 'o*.txt'\n{UP}; {vars_}; {go}; echo x > out.txt; echo end")
+    first.kill()
+    second = begin()
+    load(second)
+    cell = second.start("%kestra attach far")
+    second.finish(cell)
+    second.until(cell, lambda reply: " up\n" in reply.text())
+    assert second.value("(far.state.value, far.vars)") == "('RUNNING', {'n': 7})"
+    (tmp_path / "go").touch()
+    seen = second.until(cell, lambda reply: "SUCCESS" in reply.plain)
+
+    assert seen.text().endswith(" up\nend\n")
+    assert second.value("(far.ok, list(far.files), far.metrics['loss'].last)") == "(True, ['out.txt'], 0.5)"
+    assert (
+        second.run(
+            "%%kestra_process use\necho {{ outputs.far.vars.n }}; cat {{ outputs.far.outputFiles['out.txt'] }}"
+        ).text()
+        == "7\nx\n"
+    )
+
+
+def test_a_detached_run_that_ended_alone_is_bound_and_found_again(begin: Begin, tmp_path: Path) -> None:
+    first = begin()
+    load(first)
+    go, done = tmp_path / "go", tmp_path / "done"
+    up(first, f"%%kestra_process far --detach -o out.txt\n{UP}; {after(go)}; echo x > out.txt; echo end; touch {done}")
+    first.kill()
+    go.touch()
+    second = begin()
+    load(second)
+    second.run(f"import os, time\nwhile not os.path.exists({str(done)!r}): time.sleep(0.01)")
+    second.run("%kestra attach far")
+    assert second.run("print(far.wait().ok, list(far.files), far.exit_code)").text() == "True ['out.txt'] 0\n"
+    second.kill()
+    third = begin()
+    load(third)
+    cell = third.start("%kestra attach far-1")
+    third.finish(cell)
+
+    assert third.until(cell, lambda reply: "SUCCESS" in reply.plain).text().endswith(" up\nend\n")
+    assert third.value("(far.ok, far.files['out.txt'].read_text(), far.stdout[-4:])") == "(True, 'x\\n', 'end\\n')"
+
+
+def test_a_run_of_another_kernel_cannot_be_attached(begin: Begin) -> None:
+    first = begin()
+    load(first)
+    up(first, f"%%kestra_process here --bg\n{UP}; sleep 300")
+    second = begin()
+
+    assert load(second).text() == ""
+    assert "only what is started with `--detach` can be attached" in second.run("%kestra attach here").error
+    assert "RUNNING" in second.run("%kestra runs").of("execute_result")[0]["data"]["text/plain"]
+
+
+def test_runs_of_other_kernels_are_compared_in_a_table(begin: Begin) -> None:
+    first = begin()
+    load(first)
+    for lr in (0.5, 0.25):
+        said = f"""::{{"metrics":[{{"type":"gauge","name":"loss","value":{lr}}}]}}::"""
+        first.run(f"%%kestra_process fit -i lr={lr}\necho '{said}'; echo {{{{ inputs.lr }}}}")
+    first.kill()
+    second = begin()
+    load(second)
+    second.run("import kestra_magic; known = kestra_magic.runs('fit')")
+
+    assert second.value("[(row['run'], row['state'], row['lr'], row['loss']) for row in known.table()]") == (
+        "[('fit-1', 'SUCCESS', 0.5, 0.5), ('fit-2', 'SUCCESS', 0.25, 0.25)]"
+    )
+    assert second.value("(known[-1].stdout, known[0].metrics['loss'].values)") == "('0.25\\n', [0.5])"
+    assert second.run("print(known[-1].rerun(lr=0.125).stdout)").text() == "0.125\n\n"
+
+
+def test_everything_is_its_owners_alone(begin: Begin, tmp_path: Path) -> None:
+    kernel = begin()
+    load(kernel)
+    kernel.run("%%kestra_process mine -o out.txt\necho x > out.txt")
+    home, runs = tmp_path / "home", tmp_path / "notebook" / "kestra-runs"
+    modes = {
+        path: stat.S_IMODE(path.stat().st_mode) for path in (*home.glob("data/kestra_magic/**/*"), *runs.rglob("*"))
+    }
+
+    assert runs.stat().st_mode & 0o077 == 0
+    for path, mode in modes.items():
+        assert not (mode & 0o077 and path.is_dir()), path
+    assert {mode for path, mode in modes.items() if "journal" in path.name} == {0o600}
+    assert modes[runs / "mine-1" / "_run" / "run.json"] == 0o600
+    assert json.loads((runs / "mine-1" / "_run" / "run.json").read_text())["state"] == "SUCCESS"
