@@ -64,7 +64,8 @@ def _request(connection: socket.socket, kernel: int | None) -> dict[str, Any] | 
         if ready == [kernel]:  # what it had asked for wholly before it died is another matter: see `detach`
             return None
         try:
-            data = connection.recv(1 << 16)
+            seen = connection.recv(1 << 16, socket.MSG_PEEK)
+            data = connection.recv(seen.find(b"\n") + 1 or len(seen))  # a stop may be said right behind it
         except OSError:
             return None
         if not data:

@@ -50,6 +50,8 @@ def status(log_dir: Path) -> dict[str, Any]:
 class Joined(ProcessLife):
     """One task run that another kernel began: told from its beginning, collected by exactly one kernel."""
 
+    _elsewhere = True
+
     def __init__(self, task: ScriptTask, context: Context, log_dir: Path) -> None:
         task_run, _, number = log_dir.name.rpartition("-")
         super().__init__(task, context, task_run=task_run, attempts=int(number) - 1)
@@ -57,6 +59,9 @@ class Joined(ProcessLife):
 
     def _wanted(self) -> bool:
         return True
+
+    def _recalled(self) -> State:
+        return self._lived()
 
     def _delay(self, _state: State, _elapsed: float) -> float | None:
         """When it was begun, by whom it would be tried again: that kernel is gone."""
@@ -83,6 +88,7 @@ class Joined(ProcessLife):
         told: dict[str, Any] = next(iter(_record(self.context).get("tasks", [])), {})
         self.result.files = _files(self.context, told.get("files", {}))
         self.result.misses = tuple(told.get("misses", ()))
+        self.result.outputs = self._outputs()
         return None
 
 

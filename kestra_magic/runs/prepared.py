@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["read_prepared", "write_prepared"]
 
 NAME = "job.json"
-PLAIN = ("name", "task_run", "attempt", "argv", "root", "here", "outputs", "output_dir", "timeout", "grace", "detach")
+PLAIN = (
+    "name", "task_run", "attempt", "argv", "root", "here", "shared", "outputs", "output_dir", "timeout", "grace",
+    "detach",
+)  # fmt: skip
 
 
 def write_prepared(prepared: Prepared, masked: Callable[[str], str]) -> None:
@@ -35,12 +38,14 @@ def write_prepared(prepared: Prepared, masked: Callable[[str], str]) -> None:
         "rendered": prepared.rendered,
         "script": prepared.script,
         "lines": prepared.lines,
+        "keys": dict(prepared.keys),
+        "more": dict(prepared.outputs),
     }
     path = Path(job.log_dir) / NAME
     try:
         make_private(path.parent)
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write(masked(json.dumps(data)))
+            file.write(masked(json.dumps(data, default=str)))
     except OSError as error:
         raise KestraMagicError(f"`{path}` cannot be written: {error.strerror}") from None
 
@@ -60,7 +65,8 @@ def read_prepared(log_dir: Path) -> Prepared:
             log_dir=str(log_dir),
         )
         lines = tuple(_origin(line) for line in data["lines"])
-        return Prepared(job=job, rendered=data["rendered"], script=data["script"], lines=lines)
+        known = {"keys": data["keys"], "outputs": data["more"]}
+        return Prepared(job=job, rendered=data["rendered"], script=data["script"], lines=lines, **known)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise KestraMagicError(f"what ran in `{log_dir}` is not known any more: {error}") from None
 

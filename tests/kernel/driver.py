@@ -128,6 +128,7 @@ class Kernel:
         self.client.stop_channels()
         os.kill(self.pid, signal.SIGKILL)
         self.manager.provisioner.process.wait()
+        self.manager.cleanup_resources()
 
     def _next(self, deadline: float) -> Any:
         try:
