@@ -57,7 +57,7 @@ class Broadcast:
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
         self.closed = threading.Event()
-        self._told: deque[tuple[Progress, Happening]] = deque(maxlen=REMEMBERED)
+        self._told: deque[Happening] = deque(maxlen=REMEMBERED)
         self._seats: list[Seat] = []
         self._lock = threading.RLock()
 
@@ -72,10 +72,10 @@ class Broadcast:
         """What is shown again: no measurements, and what was replaced by what came after it only once."""
         if isinstance(event, Usage) or (isinstance(event, Output) and event.kind == "frame"):
             return
-        if isinstance(event, Output) and self._told and (joined := _joined(self._told[-1][1], event)):
+        if isinstance(event, Output) and self._told and (joined := _joined(self._told[-1], event)):
             self._told.pop()
             event = joined
-        self._told.append((self.progress, event))
+        self._told.append(event)
 
     def close(self) -> None:
         """The last word: whoever listens must not wait for ever."""
@@ -89,8 +89,8 @@ class Broadcast:
         """Return a seat where everything is heard from now on, or *from_start*."""
         with self._lock:
             seat = Seat()
-            for told in self._told if from_start else ():
-                seat.queue.put(told)
+            for event in self._told if from_start else ():
+                seat.queue.put((self.progress, event))  # what was known then, of many runs, would fill the memory
             self._seats.append(seat)
             if self.closed.is_set():
                 seat.queue.put((self.progress, None))

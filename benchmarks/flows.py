@@ -1,0 +1,84 @@
+"""Flows: what a task costs beyond its process, whether a long loop keeps its memory, how long reading takes."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kestra_magic import settings
+from kestra_magic.model.load import load_flow
+from kestra_magic.model.source import Source
+from kestra_magic.runs.session import Session
+
+if TYPE_CHECKING:
+    from kestra_magic.runs.flowrun import FlowRun
+
+__all__ = ["main"]
+
+HEAD = "id: flow\nnamespace: company.team\ntasks:\n"
+SHELL = "io.kestra.plugin.scripts.shell.Commands"
+PROCESS = "taskRunner: {type: io.kestra.plugin.core.runner.Process}"
+EACH = f"""{HEAD}- id: each
+  type: io.kestra.plugin.core.flow.ForEach
+  values: "{{{{ range(1, %d) }}}}"
+  tasks: [{{id: t, type: {SHELL}, {PROCESS}, commands: ['echo {{{{ taskrun.value }}}}']}}]
+"""
+
+
+def tasks(count: int) -> str:
+    return HEAD + "".join(f"- {{id: t{n}, type: {SHELL}, {PROCESS}, commands: ['true']}}\n" for n in range(count))
+
+
+def main() -> None:
+    text = tasks(100)
+    load_flow(Source(text))
+    print(f"validation of 100 tasks: {_seconds(lambda: load_flow(Source(text))) * 1e3:.0f} ms (at most 50)")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        settings.update(runs_dir=f"{folder}/runs")
+        session = Session(Path(folder))
+        _run(session, tasks(5))
+        _overhead(session)
+        _memory(session)
+
+
+def _overhead(session: Session) -> None:
+    command = ["/bin/sh", "-c", "set -e\ntrue"]
+    bare = min(_seconds(lambda: [subprocess.run(command, check=True) for _ in range(200)]) for _ in range(3)) / 200
+    whole = min(_seconds(lambda: _run(session, tasks(200))) for _ in range(3)) / 200
+    before = time.process_time()
+    _run(session, tasks(200))
+    cpu = (time.process_time() - before) / 200
+    print(f"a task of 200: {whole * 1e3:.1f} ms, of it {bare * 1e3:.1f} ms process, {cpu * 1e3:.1f} ms processor")
+    print(f"a task's overhead: {(whole - bare) * 1e3:.1f} ms (at most 10)")
+
+
+def _memory(session: Session) -> None:
+    _run(session, EACH % 100)
+    small = _megabytes()
+    _run(session, EACH % 1000)
+    print(f"memory: {small:.0f} MB after 100 values, {_megabytes():.0f} MB after 1,000 more")
+
+
+def _run(session: Session, text: str) -> FlowRun:
+    run = session.flow(Source(text), {}, beside=session.beside).start().wait().check()
+    gc.collect()
+    return run
+
+
+def _seconds(do: object) -> float:
+    began = time.perf_counter()
+    do()  # type: ignore[operator]
+    return time.perf_counter() - began
+
+
+def _megabytes() -> float:
+    """Resident memory, from /proc."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+
+
+if __name__ == "__main__":
+    main()
