@@ -71,6 +71,10 @@ def _flow(shell: InteractiveShell, magic: str, line: str, source: Source, home: 
         from kestra_magic.magics.expressions import dry_flow
 
         return dry_flow(shell, source, options, name or "", names)
+    if options.get("form"):
+        from kestra_magic.magics.forms import show_form
+
+        return show_form(shell, source, options, name or "")
     run = session().flow(source, options, name=name or "", beside=here, notebook=names, home=home)
     return carry(shell, run, options)
 

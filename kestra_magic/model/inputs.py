@@ -17,6 +17,7 @@ from kestra_magic.model.scalars import as_text
 
 __all__ = [
     "INPUT_TYPES",
+    "MISSING",
     "AnyInput",
     "DependsOn",
     "FileInput",
@@ -32,6 +33,8 @@ RenderInput = Callable[[str, Mapping[str, Any]], Any]
 """The value of a template, given the inputs resolved so far; typed where it is a lone expression."""
 Upload = Callable[[str, Any], str]
 """Stores what was given for the FILE input of this name; returns its URI."""
+
+MISSING = "Missing required input:"  # Kestra 1.x's words, to which the id is put
 
 _I = TypeVar("_I", bound="Input")
 _ID = re.compile(r"[a-zA-Z0-9][.a-zA-Z0-9_-]*")
@@ -439,7 +442,7 @@ class _Resolver:
             value = self._given[declared.id] if self._given.get(declared.id) is not None else self._default(declared)
             if value is None:
                 if declared.required:
-                    self.problems.append(f"Missing required input:{declared.id}")
+                    self.problems.append(f"{MISSING}{declared.id}")
                 self._values[declared.id] = None
                 return
             self._values[declared.id] = self._typed(self._with_choices(declared), value)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kestra_magic.errors import KestraMagicError
+from kestra_magic.errors import KestraMagicError, did_you_mean
 from kestra_magic.expressions.scope import Scope
 from kestra_magic.runs.broadcast import Broadcast
 from kestra_magic.runs.entry import Entry
@@ -23,6 +23,7 @@ from kestra_magic.runs.result import LEVELS
 from kestra_magic.settings import current
 from kestra_magic.tasks.place import Path_, Place
 from kestra_magic.workspace.directory import id_from, new_id
+from kestra_magic.workspace.inputs import Uploaded, placed
 from kestra_magic.workspace.outputs import OutputFile, OutputFiles
 from kestra_magic.workspace.removal import remove_tree
 from kestra_magic.workspace.storage import slug, task_uri
@@ -219,10 +220,15 @@ class Context:
 
     def upload(self, name: str, value: Any) -> str:
         """Put a FILE input into the internal storage; return its URI (``FlowInputOutput``)."""
-        path = self.beside / str(value)
-        if not path.is_file():
-            raise KestraMagicError(f"input `{name}`: there is no file `{value}` beside the notebook")
         space = "/".join((self.namespace.replace(".", "/"), slug(self.flow_id), "executions", self.id, "inputs", name))
+        if isinstance(value, Uploaded):
+            return self.storage.put(value.content, f"kestra:///{space}/{value.name}")
+        if not isinstance(value, str | os.PathLike):
+            (file,) = placed({name: value}, self.storage, namespace=self.namespace)
+            return self.storage.put(file.content or b"", f"kestra:///{space}/{name}")
+        path = self.beside / os.fspath(value)
+        if not path.is_file():
+            raise KestraMagicError(f"there is no file `{value}` beside the notebook{_near(path)}")
         return self.storage.link(path, f"kestra:///{space}/{path.name}")
 
     def where(self, path: Path_, line: int) -> str:
@@ -342,6 +348,10 @@ def _put(into: dict[str, Any], path: tuple[str, ...], what: dict[str, Any]) -> N
     inner = dict(into.get(first, {}))
     _put(inner, tuple(rest), what)
     into[first] = inner
+
+
+def _near(path: Path) -> str:
+    return did_you_mean(path.name, os.listdir(path.parent)) if path.parent.is_dir() else ""
 
 
 def _at(found: Any, path: tuple[str, ...]) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kestra_magic.errors import KestraMagicError, did_you_mean
 from kestra_magic.expressions.render import render_typed
 from kestra_magic.expressions.scope import Scope
-from kestra_magic.model.inputs import resolve_inputs
+from kestra_magic.model.inputs import MISSING, InputsError, resolve_inputs
 from kestra_magic.model.source import Source, load_yaml
 from kestra_magic.workspace.inputs import from_option
 
@@ -88,7 +88,16 @@ def flow_inputs(
     def render_input(text: str, seen: Mapping[str, Any]) -> Any:
         return render_typed(text, Scope({**context.flow_roots(), "inputs": dict(seen)}), context.host)
 
-    return resolve_inputs(flow.inputs, values, render_input, context.upload)
+    try:
+        return resolve_inputs(flow.inputs, values, render_input, context.upload)
+    except InputsError as error:
+        raise InputsError([*error.problems, *_how_to_give(error)]) from None
+
+
+def _how_to_give(error: InputsError) -> list[str]:
+    missing = [text.removeprefix(MISSING) for text in error.problems if text.startswith(MISSING)]
+    them = "them" if len(missing) > 1 else "it"
+    return [f"give {them} with {' '.join(f'`-i {name}=…`' for name in missing)}"] if missing else []
 
 
 def again_inputs(specs: Iterable[str], notebook: Mapping[str, object], *, cell: bool) -> dict[str, Any]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kestra_magic.workspace.directory import WorkDirectory
     from kestra_magic.workspace.storage import Storage
 
-__all__ = ["PlacedFile", "from_option", "input_files", "place", "placed"]
+__all__ = ["PlacedFile", "Uploaded", "from_option", "input_files", "place", "placed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,14 @@ class PlacedFile:
 
 
 # What a task says
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """A file that was handed over with its content."""
+
+    name: str
+    content: bytes
 
 
 def input_files(value: object, render: Callable[[str], str]) -> dict[str, str]:

@@ -315,3 +315,37 @@ def test_strict_refuses_containers(session, beside):
 def test_a_disabled_flow_does_not_start(run):
     with pytest.raises(KestraMagicError, match="the flow `a` is disabled"):
         run(f"id: a\nnamespace: b\ndisabled: true\ntasks: [{{id: t, type: {LOG}, message: x}}]")
+
+
+# Inputs
+
+
+def test_missing_inputs_are_told_in_one_message_with_how_to_give_them(run):
+    flow = f"id: a\nnamespace: b\ninputs: [{{id: x, type: INT}}, {{id: y, type: FILE}}, {{id: z, type: INT}}]\ntasks: [{{id: t, type: {LOG}, message: x}}]"
+
+    with pytest.raises(KestraMagicError) as caught:
+        run(flow, z="one")
+    assert str(caught.value).split("\n") == [
+        "Missing required input:x",
+        "Missing required input:y",
+        'Invalid value for input `z`. Cause: For input string: "one"',
+        "give them with `-i x=…` `-i y=…`",
+    ]
+
+
+def test_a_file_may_be_a_path_content_or_data(run, beside):
+    from kestra_magic.workspace.inputs import Uploaded
+
+    (beside / "here.txt").write_text("a path")
+    flow = f"id: a\nnamespace: b\ninputs: [{{id: x, type: FILE}}]\ntasks: [{{id: t, type: {LOG}, message: '{{{{ read(inputs.x) }}}}'}}]"
+
+    assert [said(run(flow, x=x)) for x in ("here.txt", Uploaded("u.txt", b"content"), b"bytes", {"a": 1})] == [
+        ["a path"],
+        ["content"],
+        ["bytes"],
+        ['{\n "a": 1\n}\n'],
+    ]
+    with pytest.raises(
+        KestraMagicError, match=r"there is no file `hre.txt` beside the notebook; did you mean `here.txt`\?"
+    ):
+        run(flow, x="hre.txt")
