@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from .errors import ExpressionError, MissingError
-from .operators import has_key, is_number, java_equals
+from .operators import has_key, is_number, java_equals, wrapped
 from .values import (
     Array,
     Char,
@@ -24,6 +24,7 @@ from .values import (
     Refused,
     bounded,
     code_units,
+    java_hash,
     java_type,
     text,
 )
@@ -58,6 +59,8 @@ def _entry(owner: dict[Any, object], key: object) -> object:
         try:
             return owner[key]
         except KeyError:
+            if key in _OF_A_MAP:
+                return call(owner, key, ())
             raise MissingError(key, owner) from None
     if is_number(key):
         return _numbered(owner, key)
@@ -97,10 +100,24 @@ def call(owner: object, key: object, arguments: tuple[object, ...]) -> object:
         raise MissingError(name, table, note=_PYTHON.get(name, "") if table else "")
     if method.__code__.co_argcount < len(arguments) + 1:
         raise MissingError(name)
+    if (owner.__class__, name.lower()) in _OF_INTEGERS and not all(map(_fits, arguments)):
+        raise MissingError(
+            name, note="; it takes an Integer, but a literal is a Long: use the filters `slice`, `first` …"
+        )
     try:
         return method(owner, *arguments)
     except (TypeError, ValueError, IndexError, AttributeError) as error:
         raise ExpressionError(f"Could not call {name}: {error}") from None
+
+
+_OF_A_MAP = ("size", "keySet", "values", "entrySet", "toString", "hashCode")
+_OF_INTEGERS = {(str, name) for name in ("substring", "charat", "repeat", "split", "indexof", "startswith")} | {
+    (list, "sublist")
+}
+
+
+def _fits(argument: object) -> bool:
+    return not isinstance(argument, int) or java_type(argument) == "java.lang.Integer"
 
 
 def _table(owner: object) -> Table:
@@ -146,6 +163,18 @@ def _split(value: str, pattern: str, limit: int = 0) -> object:
     return split(value, pattern, limit)
 
 
+def _replace_all(value: str, pattern: str, new: str) -> str:
+    from .patterns import replace_all
+
+    return replace_all(value, pattern, new)
+
+
+def _matches(value: str, pattern: str) -> bool:
+    from .patterns import SECONDS, matcher
+
+    return matcher(pattern).fullmatch(value, timeout=SECONDS) is not None
+
+
 _SPACES = "".join(map(chr, range(33)))
 _STRING: Table = {
     "length": lambda s: code_units(s),
@@ -157,10 +186,13 @@ _STRING: Table = {
     "trim": lambda s: s.strip(_SPACES),
     "strip": lambda s: s.strip(),
     "substring": lambda s, start, end=None: cut(s, int(start), None if end is None else int(end)),
-    "startswith": lambda s, prefix: s.startswith(_text_of(prefix)),
+    "startswith": lambda s, prefix, start=0: s.startswith(_text_of(prefix), start),
     "endswith": lambda s, suffix: s.endswith(_text_of(suffix)),
     "contains": lambda s, part: _text_of(part) in s,
-    "indexof": lambda s, part: s.find(_text_of(part)),
+    "indexof": lambda s, part, start=0: s.find(_text_of(part), start),
+    "replaceall": lambda s, pattern, new: _replace_all(s, _text_of(pattern), _text_of(new)),
+    "matches": lambda s, pattern: _matches(s, _text_of(pattern)),
+    "hashcode": lambda s: java_hash(s),
     "lastindexof": lambda s, part: s.rfind(_text_of(part)),
     "replace": lambda s, old, new: _replaced(s, _text_of(old), _text_of(new)),
     "split": lambda s, pattern, limit=0: _split(s, _text_of(pattern), int(limit)),
@@ -188,6 +220,12 @@ def _item(items: list[object], index: int) -> object:
     return items[index]
 
 
+def _integer(index: object) -> int:
+    if java_type(index) != "java.lang.Integer":
+        raise MissingError("get", note="; it takes an Integer, but a literal is a Long: write `[0]`")
+    return index  # type: ignore[return-value]
+
+
 _COLLECTION: Table = {
     "size": lambda c: len(c),
     "empty": lambda c: not c,
@@ -195,7 +233,9 @@ _COLLECTION: Table = {
     "tostring": lambda c: text(c),
 }
 _LIST: Table = _COLLECTION | {
-    "get": lambda items, index: _item(items, int(index)),
+    "get": lambda items, index: _item(items, _integer(index)),
+    "reversed": lambda items: items[::-1],
+    "hashcode": lambda items: java_hash(items),
     "first": lambda items: _item(items, 0),
     "last": lambda items: _item(items, len(items) - 1),
     "indexof": lambda items, item: _find(items, item),
@@ -204,6 +244,7 @@ _LIST: Table = _COLLECTION | {
 }
 _MAP: Table = {
     "size": lambda m: len(m),
+    "hashcode": lambda m: java_hash(m),
     "isempty": lambda m: not m,
     "get": lambda m, key: _entry(m, key) if has_key(m, key) else None,
     "getordefault": lambda m, key, other: _entry(m, key) if has_key(m, key) else other,
@@ -215,7 +256,10 @@ _MAP: Table = {
     "tostring": lambda m: text(m),
 }
 _NUMBER: Table = {
-    "intvalue": lambda n: int(n),
+    "intvalue": lambda n: wrapped(int(n), 32) if isinstance(n, int) else int(n),
+    "hashcode": lambda n: java_hash(n),
+    "compareto": lambda n, other: (n > other) - (n < other),
+    "isnan": lambda n: n != n,
     "longvalue": lambda n: Long(n),
     "doublevalue": lambda n: float(n),
     "floatvalue": lambda n: Float(n),
@@ -305,7 +349,7 @@ _TABLES: list[tuple[Any, Table]] = [
     (dict, _MAP),
     (list, _with_getters(_LIST)),
     (Group, _with_getters(_COLLECTION)),
-    (Array, {"length": lambda a: len(a)}),
+    (Array, {}),
     (Entry, _with_getters(_ENTRY)),
     (Loop, _with_getters(_LOOP)),
     (Instant, _with_getters(_INSTANT)),

@@ -30,6 +30,7 @@ PRESETS = {
     "sql": "yyyy-MM-dd HH:mm:ss.SSSSSS",
     "sql_milli": "yyyy-MM-dd HH:mm:ss.SSS",
     "sql_seq": "yyyy-MM-dd HH:mm:ss",
+    "sql_sec": "yyyy-MM-dd HH:mm:ss",
     "iso_local_date": "uuuu-MM-dd",
 }
 # English as newer Java has it: a narrow space, which breaks no line, stands before AM and PM.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "add", "arithmetic", "arithmetic_3_2", "compare", "concat", "contains", "default", "equals", "is_empty", "is_in",
-    "java_equals", "negative", "null_coalesce", "positive", "shielded", "truth", "undefined_coalesce",
+    "java_equals", "negative", "null_coalesce", "positive", "shielded", "truth", "undefined_coalesce", "wrapped",
 ]  # fmt: skip
 
 NUMBERS = (int, float, Decimal)

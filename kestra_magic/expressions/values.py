@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_ITEMS", "MAX_TEXT", "Array", "Char", "Entry", "Float", "Group", "Instant", "Long", "Loop", "Macroed",
-    "Refused", "bounded", "code_units", "iso_offset", "java_map", "java_type", "native", "show_json", "show_plain",
-    "text", "to_json",
+    "Refused", "bounded", "code_units", "iso_offset", "java_hash", "java_map", "java_type", "native", "show_json",
+    "show_plain", "text", "to_json",
 ]  # fmt: skip
 
 MAX_TEXT = 10_000_000
@@ -265,7 +265,7 @@ _TEXTS: dict[type, Callable[[Any], str]] = {
     bool: lambda value: "true" if value else "false",
     int: int.__repr__, Long: int.__repr__, float: _double_text, Float: _float_text, Decimal: _decimal_text,
     Char: str.__str__, Macroed: str.__str__, dict: _dict_text, list: _list_text, Group: _list_text,
-    Array: lambda value: f"[Ljava.lang.Object;@{abs(_hash(list(value))):x}",
+    Array: lambda value: f"[Ljava.lang.Object;@{abs(java_hash(list(value))):x}",
     Entry: lambda entry: f"{text(entry.key)}={text(entry.value)}", Loop: _loop_text,
     Instant: _instant_text, datetime: _moment_text, date: date.isoformat, time: _time_text,
     timedelta: _duration_text,
@@ -355,11 +355,11 @@ def java_map(pairs: Iterable[tuple[object, object]], capacity: int | None = None
 
 
 def _bucket(key: object, size: int) -> int:
-    code = _hash(key) & 0xFFFFFFFF
+    code = java_hash(key) & 0xFFFFFFFF
     return (code ^ code >> 16) & size - 1
 
 
-def _hash(value: object) -> int:
+def java_hash(value: object) -> int:
     """Return Java's hashCode of *value*, in 32 signed bits."""
     if isinstance(value, str):
         return _fold(_units(value))
@@ -372,9 +372,9 @@ def _hash(value: object) -> int:
         bits = struct.unpack(">q", struct.pack(">d", value))[0]
         return _signed(bits ^ (bits >> 32 & 0xFFFFFFFF))
     if isinstance(value, (list, tuple)):
-        return _fold(map(_hash, value), 1)
+        return _fold(map(java_hash, value), 1)
     if isinstance(value, dict):
-        return _signed(sum(_hash(key) ^ _hash(inner) for key, inner in value.items()))
+        return _signed(sum(java_hash(key) ^ java_hash(inner) for key, inner in value.items()))
     return 0 if value is None else _fold(_units(text(value)))
 
 
