@@ -214,7 +214,7 @@ class Progress:
         if isinstance(event, Logged):
             return self
         if isinstance(event, Killing) and not event.task_run:
-            return replace(self, state=State.KILLING)
+            return self if self.state.ended else replace(self, state=State.KILLING)
         known = self.task_runs.get(event.task_run) or TaskRun(event.task_run)
         now = known.after(event)
         runs = MappingProxyType({**self.task_runs, event.task_run: now})

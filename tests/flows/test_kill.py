@@ -1,0 +1,87 @@
+"""A kill at any moment of a parallel flow leaves no process, and everything that had ended."""
+
+import os
+import random
+import threading
+
+import pytest
+
+from kestra_magic.process.events import Started
+from kestra_magic.runs.progress import Settled
+from tests.flows.conftest import FAIL, FLOW, LOG, SHELL, states
+
+TREE = "(sleep 300 & sleep 300) & echo out > f.txt; sleep 300"
+MANY = f"""\
+    - id: first
+      type: {SHELL}
+      outputFiles: [made.txt]
+      commands: ['echo made > made.txt']
+    - id: both
+      type: {FLOW}.Parallel
+      tasks:
+        - id: each
+          type: {FLOW}.ForEach
+          values: [1, 2, 3]
+          concurrencyLimit: 0
+          tasks: [{{id: tree, type: {SHELL}, outputFiles: [f.txt], commands: ['{TREE}']}}]
+        - id: dag
+          type: {FLOW}.Dag
+          tasks:
+            - {{task: {{id: quick, type: {SHELL}, commands: [echo quick]}}}}
+            - {{task: {{id: slow, type: {SHELL}, commands: ['{TREE}']}}, dependsOn: [quick]}}
+        - {{id: wait, type: {FLOW}.Pause}}
+        - {{id: again, type: {FAIL}, retry: {{type: constant, interval: PT300S, maxAttempts: 9}}}}
+        - id: shared
+          type: {FLOW}.WorkingDirectory
+          tasks: [{{id: inside, type: {SHELL}, commands: ['{TREE}']}}]
+    - {{id: never, type: {LOG}, message: x}}
+    """
+
+
+def below(folder):
+    """The processes that still run in *folder*."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.readlink(f"/proc/{pid}/cwd").startswith(str(folder)):
+                found.append(pid)
+        except OSError:  # it went away, or is not ours
+            continue
+    return found
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="needs /proc")
+@pytest.mark.parametrize("moment", [0, 2, 4, 6, 8, 10, 12, 14, 16])
+def test_a_kill_at_any_moment(begin, beside, moment):
+    run = begin(MANY)
+    seen = 0
+
+    def stop(_, event):
+        nonlocal seen
+        seen += isinstance(event, Started | Settled)
+        if seen == moment + 1:
+            run.stop(grace=random.choice([None, 0]))
+
+    run.follow(stop, from_start=True)
+    run.stop()
+    run.wait(60)
+
+    assert run.state == "KILLED"
+    known = states(run)
+    assert "never" not in known
+    assert set(known.values()) <= {"KILLED", "SUCCESS", "FAILED"}, known
+    if known.get("first") == "SUCCESS":
+        assert run.files["made.txt"].read_text() == "made\n"
+    assert not below(beside / "runs" / ".work")
+    assert not [path for path in (beside / "runs" / ".work").glob("*") if path.is_dir()]
+
+
+def test_two_who_kill_are_one_kill(begin):
+    run = begin(MANY)
+    threads = [threading.Thread(target=run.stop) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert run.wait(60).state == "KILLED"
