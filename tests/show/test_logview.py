@@ -16,6 +16,7 @@ def written(folder: Path, *pieces: tuple[bytes, int]) -> LogFile:
     recorder = Recorder(str(folder), 1 << 20)
     for data, stream in pieces:
         recorder.write(data, stream)
+    recorder.close()
     return LogFile(folder)
 
 
