@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from kestra_magic.runs.export import Exported
 
-__all__ = ["export", "kv", "rerun", "run", "validate"]
+__all__ = ["diff", "export", "kv", "rerun", "run", "validate"]
 
 
 def run(shell: InteractiveShell, rest: str, _: str | None = None) -> None:
@@ -66,6 +66,21 @@ def kv(shell: InteractiveShell, rest: str, _: str | None = None) -> None:
     from kestra_magic.magics.keyvalue import answer
 
     print(answer(words(rest), names_of(shell)), end="")
+
+
+def diff(shell: InteractiveShell, rest: str, _: str | None = None) -> None:
+    """`%kestra diff A [B] [--times]`: alone, with the run before it."""
+    from kestra_magic.runs.diff import difference, pair
+    from kestra_magic.runs.session import session
+    from kestra_magic.show.difference import bundle
+
+    parser = Parser(prog="%kestra diff", allow_abbrev=False, add_help=False)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--times", action="store_true")
+    asked = parser.parse_intermixed_args(words(rest))
+    if not 1 <= len(asked.names) <= 2:
+        raise KestraMagicError("which runs? `%kestra diff A B`, or `%kestra diff A` with the run before")
+    shell.display_pub.publish(bundle(difference(*pair(session(), *asked.names)), times=asked.times))
 
 
 def export(shell: InteractiveShell, rest: str, _: str | None = None) -> None:

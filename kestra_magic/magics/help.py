@@ -16,6 +16,7 @@ __all__ = ["VERBS", "flow_help", "kestra_help", "process_help", "table"]
 VERBS = {
     "run": "FILE [NAME] [options of %%kestra_flow]: run the flow in a file",
     "rerun": "RUN [K=V …]: the same again, with other inputs",
+    "diff": "A [B] [--times]: what is different; alone, with the run before",
     "validate": "[FILE]: every problem of a flow, each with its line; `%%kestra validate` takes the cell",
     "kv": "[list | get K | set K V | delete K] [-n NAMESPACE]: the key-value store",
     "export": "[NAMES] [-o FILE] [--target 1.3|2.0]: the process cells, in order, as one flow",

@@ -65,7 +65,7 @@ DO: dict[str, Callable[[InteractiveShell, str, str | None], Any]] = {
     "server": _of("beyond", "server"),
     "deploy": _of("beyond", "deploy"),
     "workers": _of("workers", "workers"),
-    **{name: _of("flows", name) for name in ("run", "rerun", "export", "kv", "validate")},
+    **{name: _of("flows", name) for name in ("run", "rerun", "export", "diff", "kv", "validate")},
     **{name: _of("expressions", name) for name in ("render", "secret")},
     **{name: _of("runs", name) for name in ("runs", "attach", "stop", "clean")},
 }

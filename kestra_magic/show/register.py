@@ -31,6 +31,7 @@ def _looks(shell: Any) -> dict[tuple[str, str], Callable[[Any], Bundle]]:
     return {
         ("kestra_magic.runs.run", "Run"): _run,
         ("kestra_magic.runs.history", "History"): _history,
+        ("kestra_magic.runs.diff", "Difference"): _difference,
         ("kestra_magic.runs.metrics", "Metrics"): _metrics,
         ("kestra_magic.workspace.outputs", "OutputFile"): _file,
         ("kestra_magic.workspace.outputs", "OutputFiles"): partial(_files, shell),
@@ -47,6 +48,12 @@ def _history(runs: Any) -> Bundle:
     from kestra_magic.show.history import table
 
     return dict(table(runs))
+
+
+def _difference(found: Any) -> Bundle:
+    from kestra_magic.show.difference import bundle
+
+    return dict(bundle(found))
 
 
 def _metrics(metrics: Any) -> Bundle:

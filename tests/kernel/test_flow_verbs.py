@@ -105,3 +105,31 @@ def test_a_namespace_file_that_is_another_is_not_overwritten(fresh: Kernel) -> N
     assert "holds something else" in fresh.run("%kestra export -o flow.yaml").error
     assert (fresh.folder / "_files" / "data.bin").read_text() == "mine"
     assert not (fresh.folder / "flow.yaml").exists()
+
+
+def test_two_runs_are_compared_in_one_cell(kernel: Kernel) -> None:
+    for n in (1, 2):
+        kernel.run(f"n = {n}")
+        kernel.run("%%kestra_process twice -o out.txt\necho {{ n }} > out.txt")
+
+    reply = kernel.run("%kestra diff twice")
+
+    assert reply.plain.splitlines() == ["twice, before → twice, after", "~ inputs.n: 1 → 2", "~ out.txt"]
+    assert "kestra-difference" in reply.html
+    assert "which runs?" in kernel.run("%kestra diff").error
+
+
+def test_a_part_of_a_flow_runs(kernel: Kernel) -> None:
+    tasks = "".join(
+        f"- {{id: {name}, type: io.kestra.plugin.core.log.Log, message: 'here {name}'}}\n"
+        for name in ("one", "two", "three")
+    )
+    text = f"id: parts\nnamespace: a.b\ntasks:\n{tasks}"
+
+    assert kernel.run(f"%%kestra_flow --until two\n{text}").status == "ok"
+    assert kernel.value("list(parts.tasks)") == "['one', 'two']"
+    assert kernel.run(f"%%kestra_flow --from two\n{text}").status == "ok"
+    assert kernel.run("%kestra rerun parts --from three").status == "ok"
+    assert (
+        kernel.value("[str(task.state.value) for task in parts.tasks.values()]") == "['SUCCESS', 'SUCCESS', 'SUCCESS']"
+    )
