@@ -91,3 +91,11 @@ def test_the_tables_name_every_option() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     for option in PROCESS:
         assert f"--{option.long}" in text, option.long
+
+
+def test_the_table_names_every_verb() -> None:
+    from kestra_magic.magics.help import VERBS
+
+    text = (ROOT / "README.md").read_text("utf-8")
+    for verb in VERBS:
+        assert f"`{verb}" in text, verb
