@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from difflib import SequenceMatcher
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, field_validator
 
-from kestra_magic.errors import did_you_mean
 from kestra_magic.model.base import Flag, Level, Model, Name, Seconds, Text, refused
 from kestra_magic.model.languages import LANGUAGES, Language
 from kestra_magic.model.property import Property, refusal
@@ -40,6 +41,7 @@ __all__ = [
 
 PROCESS = "io.kestra.plugin.core.runner.Process"
 DOCKER = "io.kestra.plugin.scripts.runner.docker.Docker"
+_RUNNER = re.compile(r"(?:\w+\.){2,}\w+")
 _PROCESS_TYPES = {PROCESS, "io.kestra.core.models.tasks.runners.types.ProcessTaskRunner"}
 
 
@@ -75,9 +77,11 @@ class TaskRunner(Model):
     @field_validator("type")
     @classmethod
     def _known(cls, value: str) -> str:
-        near = did_you_mean(value, (PROCESS, DOCKER)) if value not in (PROCESS, DOCKER) else ""
-        if "." not in value or (near and not value.endswith("TaskRunner")):
-            raise refused(f"Invalid type: `{value}`{near or f'; did you mean `{PROCESS}`?'}")
+        known = (PROCESS, DOCKER, *_PROCESS_TYPES)
+        near = max(known, key=lambda name: SequenceMatcher(None, value, name).ratio())
+        slip = value not in known and SequenceMatcher(None, value, near).ratio() > 0.9
+        if slip or not _RUNNER.fullmatch(value):
+            raise refused(f"Invalid type: `{value}`; did you mean `{near if slip else PROCESS}`?")
         return value
 
 

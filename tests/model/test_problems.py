@@ -98,6 +98,7 @@ SHAPES = [
     ("retry: {type: often}", "type: must be one of constant, exponential, random"),
     ("retry: {type: constant, interval: PT1S, maxAttempts: 0}", "must be greater than or equal to 1"),
     ("taskRunner: {type: Process}", "did you mean `io.kestra.plugin.core.runner.Process`?"),
+    ("taskRunner: {type: io.kestra.plugin.core.runner.Proces}", "did you mean `io.kestra.plugin.core.runner.Process`?"),
     ("outputsFiles: [a]", "outputsFiles: unknown property; did you mean `outputFiles`?"),
     ("image: ubuntu", "image: unknown property; did you mean `containerImage`?"),
 ]  # fmt: skip
