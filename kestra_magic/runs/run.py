@@ -259,7 +259,7 @@ class Run:
                     self.stop(reason="interrupt", grace=0 if self.state is State.KILLING else None)
                 elif told[1] is not None:
                     show(told[0], told[1])
-                if self.waits:
+                if self.waits and seat.queue.empty():
                     break
         return self
 

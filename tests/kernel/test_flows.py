@@ -1,0 +1,86 @@
+"""`%%kestra_flow` in a real kernel: what the cell shows, what it binds, how it is stopped."""
+
+FLOW = "io.kestra.plugin.core.flow"
+SHELL = "io.kestra.plugin.scripts.shell.Commands"
+LOG = "io.kestra.plugin.core.log.Log"
+MADE = "taskRunner: {type: io.kestra.plugin.core.runner.Process}"
+
+
+def cell(body: str, line: str = "") -> str:
+    return f"%%kestra_flow {line}\n{body}"
+
+
+PAIR = f"""\
+id: pair
+namespace: company.team
+tasks:
+  - id: both
+    type: {FLOW}.Parallel
+    tasks:
+      - {{id: a, type: {SHELL}, {MADE}, commands: [echo one]}}
+      - {{id: b, type: {SHELL}, {MADE}, commands: [echo two]}}
+  - {{id: said, type: {LOG}, message: three}}
+"""
+
+
+def test_lines_carry_their_task(kernel):
+    reply = kernel.run(cell(PAIR))
+
+    assert reply.status == "ok", reply.traceback
+    assert {"a | one", "b | two"} <= set(reply.text().splitlines())
+    assert "INFO  said | three" in reply.text()
+    assert kernel.run("print(pair.state, pair.outputs['a']['exitCode'], sorted(pair.tasks))").text() == (
+        "SUCCESS 0 ['a', 'b', 'both', 'said']\n"
+    )
+
+
+def test_a_failed_task_is_one_sentence_and_still_bound(kernel):
+    reply = kernel.run(cell(f"- id: bad\n  type: {SHELL}\n  {MADE}\n  commands: ['exit 3']\n", "failing"))
+
+    assert reply.error == "Command failed with exit code 3"
+    assert "File " not in reply.traceback
+    assert kernel.run("print(failing.state)").text() == "FAILED\n"
+
+
+def test_what_cannot_start_is_told_with_its_line(kernel):
+    reply = kernel.run(cell(f"id: x\nnamespace: y\ntasks:\n  - id: t\n    type: {SHELL}\n    comands: [ls]\n"))
+
+    assert (
+        reply.error == "line 5: commands: must not be null\nline 7: comands: unknown property; did you mean `commands`?"
+    )
+
+
+def test_an_interrupt_ends_every_task_at_once(kernel):
+    sleeps = "".join(f"    - {{id: s{n}, type: {SHELL}, {MADE}, commands: [echo up, sleep 300]}}\n" for n in range(3))
+    message = kernel.start(cell(f"- id: all\n  type: {FLOW}.Parallel\n  tasks:\n{sleeps}", "slow"))
+    kernel.finish(message, until=lambda reply: reply.text().count("up") == 3)
+    kernel.manager.interrupt_kernel()
+    reply = kernel.finish(message)
+
+    assert reply.status == "error"
+    assert kernel.run("print(slow.state, {t.state.value for t in slow.tasks.values()})").text() == "KILLED {'KILLED'}\n"
+
+
+def test_a_pause_gives_the_notebook_back(kernel):
+    reply = kernel.run(cell(f"- {{id: p, type: {FLOW}.Pause}}\n- {{id: on, type: {LOG}, message: on}}\n", "asked"))
+
+    assert reply.status == "ok", reply.traceback
+    assert "`asked.resume()` goes on" in reply.text()
+    assert kernel.run("print(asked.state); asked.resume().wait(60); print(asked.state)").text() == "PAUSED\nSUCCESS\n"
+
+
+def test_a_form_is_shown_and_runs(kernel):
+    reply = kernel.run(
+        cell(
+            f"id: asks\nnamespace: y\ninputs: [{{id: n, type: INT}}]\ntasks: [{{id: t, type: {LOG}, message: '{{{{ inputs.n }}}}'}}]",
+            "--form",
+        )
+    )
+
+    assert reply.status == "ok", reply.traceback
+    assert any("application/vnd.jupyter.widget-view+json" in shown["data"] for shown in reply.of("display_data"))
+    found = "import gc\nfrom kestra_magic.show.form import InputForm\nform = next(o for o in gc.get_objects() if isinstance(o, InputForm))\n"
+    missing = kernel.run(found + "form.button.click()\nprint(form.said.value)")
+    assert "Missing required input:n" in missing.text()
+    ran = kernel.run("form.fields['n'].value = '7'\nform.button.click()\nprint(asks.state, asks.logs[-1].message)")
+    assert ran.text().splitlines()[-1] == "SUCCESS 7"
