@@ -78,6 +78,10 @@ public class Engine {
         all.put("kestra.jdbc.queues.max-poll-interval", "25ms");
         all.put("kestra.jdbc.queues.poll-switch-interval", "5s");
         all.put("kestra.anonymous-usage-report.enabled", false);
+        // Without it script tasks run in Docker, which is no question of ours.
+        all.put("kestra.plugins.defaults", List.of(Map.of(
+            "type", "io.kestra.plugin.scripts",
+            "values", Map.of("taskRunner", Map.of("type", "io.kestra.plugin.core.runner.Process")))));
         all.put("datasources.h2.url", "jdbc:h2:mem:engine;DB_CLOSE_DELAY=-1;LOCK_TIMEOUT=30000");
         all.put("datasources.h2.username", "sa");
         all.put("datasources.h2.password", "");

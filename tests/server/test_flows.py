@@ -1,0 +1,106 @@
+"""Flows that run here run on Kestra's own engine, through `--server`, and leave the same."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kestra_magic.model.source import Source
+from kestra_magic.runs.onserver import Server, flow_to_send
+from kestra_magic.runs.session import Session
+from tests.flows.conftest import why_not
+from tests.flows.test_shared_flows import CASES, FLOWS, INDEX
+from tests.runners.kestra_double import USER, Double
+from tests.server.backend import EngineBackend
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from kestra_magic.runs.flowrun import FlowRun
+    from tests.server.engine import Engine
+
+pytestmark = [pytest.mark.server, pytest.mark.timeout(900)]
+
+THERE = re.compile(r"io\.kestra\.plugin\.(core\.|scripts\.(shell|python)\.)")
+DIFFERENT = {}
+"""Flows that end otherwise there, and why."""
+
+
+@pytest.fixture(scope="module")
+def double(engine: Engine) -> Iterator[Double]:
+    backend = EngineBackend(engine)
+    made = Double(backend)
+    yield made
+    made.stop()
+    backend.close()
+
+
+@pytest.fixture
+def server(double: Double, beside: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+    monkeypatch.setenv("KESTRA_USERNAME", USER[0])
+    monkeypatch.setenv("KESTRA_PASSWORD", USER[1])
+    double.sources.clear()
+    return Server.connect(Session(beside), double.url)
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a task left, as far as it may be compared: no id, no time, no path."""
+
+    state: str
+    exit_code: int | None
+    vars: Any
+    files: dict[str, str]
+    stdout: tuple[str, ...]
+    stderr: tuple[str, ...]
+    metrics: Any
+
+
+def left(run: FlowRun) -> dict[str, Left]:
+    return {name: _left(run, result) for name, result in sorted(run.tasks.items())}
+
+
+def _left(run: FlowRun, result: Any) -> Left:
+    files = {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in sorted(result.files.items())}
+    return Left(
+        run.progress.task_runs[result.id].state.value,
+        result.exit_code,
+        result.vars,
+        files,
+        _lines(result.stdout, run),
+        _lines(result.stderr, run),
+        sorted((m["name"], m["type"], m["value"], str(m["tags"])) for m in result.metrics.table()),
+    )
+
+
+def _lines(text: str, run: FlowRun) -> tuple[str, ...]:
+    """Lines without what cannot be the same: ids, times and the places of files."""
+    text = re.sub(rf"{run.id}|kestra:///\S+|/\S*/[\w.-]+|\d{{4}}-\d\d-\d\dT\S+", "…", text)
+    return tuple(text.splitlines())
+
+
+def _runs(row: dict[str, str]) -> bool:
+    types = row["task_types"].split(", ")
+    return row["file"][:3] in CASES and row["needs_network"] == "no" and all(THERE.match(kind) for kind in types)
+
+
+@pytest.mark.parametrize("row", rows := [row for row in INDEX if _runs(row)], ids=[row["file"][:-5] for row in rows])
+def test_a_published_flow_leaves_the_same_there(row: dict[str, str], server: Server, beside: Path) -> None:
+    case = CASES[row["file"][:3]]
+    if case.state == "SourceError" or (reason := case.why or why_not(*case.needs)):
+        pytest.skip("it does not run here" if case.state == "SourceError" else reason)
+    for name, content in case.files.items():
+        (beside / name).parent.mkdir(exist_ok=True)
+        (beside / name).write_text(content, "utf-8")
+    text = (FLOWS / row["file"]).read_text("utf-8")
+    options: dict[str, Any] = {"inputs": case.inputs} if case.inputs else {}
+
+    here = server.session.flow(Source(text), options, name="here", beside=beside).start().wait(240)
+    there = server.run(flow_to_send(Source(text), options, {}, name="there", beside=beside)).start().wait(240)
+
+    assert (there.state, left(there)) == (here.state, left(here))
