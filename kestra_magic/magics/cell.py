@@ -66,7 +66,8 @@ def _flow(shell: InteractiveShell, magic: str, line: str, source: Source, home: 
     if options.get("server"):
         from kestra_magic.runs.onserver import flow_to_send
 
-        return _carry_there(shell, flow_to_send(source, options, names, name=name or "", beside=here), options)
+        what = flow_to_send(source, options, names, name=name or "", beside=here, home=home)
+        return _carry_there(shell, what, options)
     if options.get("dry-run"):
         from kestra_magic.magics.expressions import dry_flow
 

@@ -9,7 +9,8 @@ from kestra_magic.magics.background import show_in_background
 from kestra_magic.magics.binding import bind
 from kestra_magic.runs.attach import attach as attached
 from kestra_magic.runs.history import history
-from kestra_magic.runs.session import session
+from kestra_magic.runs.session import UnknownRun, session
+from kestra_magic.settings import current
 from kestra_magic.show.cell import frontend
 
 if TYPE_CHECKING:
@@ -31,13 +32,25 @@ def runs(_shell: InteractiveShell, rest: str, _cell: str | None) -> History:
 
 
 def attach(shell: InteractiveShell, rest: str, _cell: str | None) -> None:
-    """`%kestra attach RUN`: bind a run of any kernel, and show it in this cell, live or as it ended."""
+    """`%kestra attach RUN`: bind a run of any kernel, or of the server, and show it here, live or as it ended."""
     names, _ = _split(rest, "attach")
     if len(names) != 1:
         raise UsageError("`%kestra attach` takes one RUN: a name, `train-3`, or an id")
-    run = attached(session(), names[0])
+    run, there = _found(names[0])
     bind(run.name, run, shell.user_ns)
-    show_in_background(shell, run, {}, start=False)
+    show_in_background(shell, run, {}, start=there)
+
+
+def _found(name: str) -> tuple[Run, bool]:
+    """Return a run that is known here; or else an execution of the server, which is followed from now on."""
+    try:
+        return attached(session(), name), False
+    except UnknownRun:
+        if not current().server:
+            raise
+    from kestra_magic.magics.beyond import follow_execution
+
+    return follow_execution(name), True
 
 
 def stop(_shell: InteractiveShell, rest: str, _cell: str | None) -> None:

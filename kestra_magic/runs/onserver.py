@@ -53,6 +53,7 @@ class ToSend:
     Attributes:
         document: a problem of the text is told at its lines.
         name: of the run.
+        home: where the folder of namespace files lies.
     """
 
     text: str
@@ -60,6 +61,7 @@ class ToSend:
     name: str
     inputs: Mapping[str, str]
     files: Mapping[str, Path | bytes]
+    home: Path
     cell: bool = False
 
     @property
@@ -69,7 +71,13 @@ class ToSend:
 
 
 def flow_to_send(
-    source: Source, options: Mapping[str, Any], notebook: Mapping[str, object], *, name: str, beside: Path
+    source: Source,
+    options: Mapping[str, Any],
+    notebook: Mapping[str, object],
+    *,
+    name: str,
+    beside: Path,
+    home: Path | None = None,
 ) -> ToSend:
     """Read a flow: a whole one goes out byte for byte, what had to be completed as it was completed.
 
@@ -83,7 +91,7 @@ def flow_to_send(
     values = flow_values(options, notebook)
     files = {key: _file(key, value, beside) for key, value in values.items() if declared.get(key) == "FILE"}
     inputs = {key: _as_text(value) for key, value in values.items() if key not in files}
-    return ToSend(text, body.document, name or str(body.document.value["id"]), inputs, files)
+    return ToSend(text, body.document, name or str(body.document.value["id"]), inputs, files, home or beside)
 
 
 def cell_to_send(session: Session, request: Request) -> ToSend:
@@ -101,7 +109,7 @@ def cell_to_send(session: Session, request: Request) -> ToSend:
         name: file.content if file.content is not None else Path(str(file.source)) for name, file in made.files.items()
     }
     inputs = {name: _as_text(value) for name, value in made.inputs.items()}
-    return ToSend(made.text, document, request.name, inputs, files, cell=True)
+    return ToSend(made.text, document, request.name, inputs, files, request.beside, cell=True)
 
 
 def _is_whole(source: Source, document: Document) -> bool:
@@ -161,7 +169,7 @@ class Server:
         """
         self._refuse_groups(what)
         if any(word in what.text for word in READS_FILES):
-            folder = self.session.beside / current().namespace_files
+            folder = what.home / current().namespace_files
             files = files_below(folder) if folder.is_dir() else {}
             send_files(self.client, str(what.flow["namespace"]), files, self.sent, force=force)
         try:

@@ -101,7 +101,7 @@ class ServerEngine:
         if execution["state"]["current"] == "KILLING" and self.context.broadcast.progress.state is not State.KILLING:
             self.context.emit(Killing(reason=self._reason or "stop"))
         for told in execution.get("taskRunList") or ():
-            self._teller(told).see(told)
+            self._teller(told).see(told, over=state_of(execution).ended)
 
     def _teller(self, told: Mapping[str, Any]) -> TaskTeller:
         name = str(told["id"])
@@ -135,5 +135,6 @@ class ServerEngine:
 
     def _finish(self) -> None:
         metrics = self.execution.metrics()
+        self.context.flow_outputs = dict(self.execution.seen.get("outputs") or {})
         for told in self.execution.seen.get("taskRunList") or ():
             self._teller(told).finish(told, metrics)

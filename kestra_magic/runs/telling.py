@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TaskTeller", "is_of_process", "seconds"]
 
+SCRIPTS = "io.kestra.plugin.scripts."
 KEPT_THERE_BYTES = 1 << 30
 """A file larger than this is not fetched: it stays on the server."""
 
@@ -54,9 +55,11 @@ class TaskTeller:
     def __init__(self, context: Context, execution: Execution, told: Mapping[str, Any], type_: str) -> None:
         self.context = context
         self.execution = execution
-        self.result = TaskResult(str(told["id"]), str(told["taskId"]))
         self.value: str | None = told.get("value")
-        self.settled = False
+        self.result = TaskResult(str(told["id"]), str(told["taskId"]), value=self.value)
+        self._settled: tuple[State, int] | None = None
+        self._failed = 0
+        self._script = type_.startswith(SCRIPTS)
         self.reason: Reason = ""
         self._histories: dict[int, int] = {}
         self._over = 0
@@ -78,8 +81,8 @@ class TaskTeller:
 
     # States
 
-    def see(self, told: Mapping[str, Any]) -> None:
-        """Tell what is new in a task run as the server shows it now."""
+    def see(self, told: Mapping[str, Any], *, over: bool) -> None:
+        """Tell what is new in a task run as the server shows it now; *over*: it is the last time."""
         attempts = told.get("attempts") or ()
         for number, attempt in enumerate(attempts, 1):
             histories = attempt["state"]["histories"]
@@ -91,8 +94,14 @@ class TaskTeller:
             at = seconds(attempts[number - 1]["state"].get("endDate"))
             self.context.emit(Exited(code=1, task_run=self.result.id, attempt=number, at=at))
         state = state_of(told)
-        if state.ended and not self.settled:
+        if state.ended and (state, len(attempts)) != self._settled and (over or self._stays(state, len(attempts))):
+            self._settled = (state, len(attempts))
             self._settle(told, state)
+
+    def _stays(self, state: State, attempts: int) -> bool:
+        """A failure is shown for a moment before the retry that follows it: what is still failed later has failed."""
+        before, self._failed = self._failed, attempts if state is State.FAILED else 0
+        return state is not State.FAILED or before == attempts
 
     def _step(self, number: int, state: str, at: float) -> None:
         who: dict[str, Any] = {"task_run": self.result.id, "attempt": number, "at": at}
@@ -105,12 +114,12 @@ class TaskTeller:
 
     def _settle(self, told: Mapping[str, Any], state: State) -> None:
         result = self.result
-        self.settled = True
+        result.error, result.exit = "", None
         result.outputs = outputs = self.execution.outputs(told)
         result.vars = dict(outputs.get("vars") or {})
         code = outputs.get("exitCode")
         attempts = told.get("attempts") or ()
-        if attempts and (code is not None or state in (State.FAILED, State.KILLED)):
+        if attempts and (code is not None or (self._script and state in (State.FAILED, State.KILLED))):
             reason: Reason = (self.reason or "stop") if state is State.KILLED else ""
             result.exit = Exited(
                 code=int(code) if code is not None else 1,

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,11 @@ class Engine:
             stdout=subprocess.PIPE,
             stderr=self._said,
             text=True,
-            env={**os.environ, "SECRET_TOKEN": "c2VjcmV0IHRva2Vu"},
+            env={
+                **os.environ,
+                "SECRET_TOKEN": "c2VjcmV0IHRva2Vu",
+                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            },
         )
         self._folder = folder
         self._answer()

@@ -15,9 +15,18 @@ public class PythonCommands extends AbstractExecScript implements RunnableTask<S
         return commands;
     }
 
+    protected Property<String> containerImage = Property.ofValue("ubuntu");
+
     @Override
     public Property<String> getContainerImage() {
-        return Property.ofValue("ubuntu");
+        return containerImage;
+    }
+
+    /** Not installed: the interpreter that tests run with has them. */
+    protected Property<List<String>> dependencies;
+
+    public Property<List<String>> getDependencies() {
+        return dependencies;
     }
 
     @Override

@@ -16,9 +16,18 @@ public class PythonScript extends AbstractExecScript implements RunnableTask<Scr
         return script;
     }
 
+    protected Property<String> containerImage = Property.ofValue("ubuntu");
+
     @Override
     public Property<String> getContainerImage() {
-        return Property.ofValue("ubuntu");
+        return containerImage;
+    }
+
+    /** Not installed: the interpreter that tests run with has them. */
+    protected Property<List<String>> dependencies;
+
+    public Property<List<String>> getDependencies() {
+        return dependencies;
     }
 
     @Override

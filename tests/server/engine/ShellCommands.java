@@ -15,9 +15,11 @@ public class ShellCommands extends AbstractExecScript implements RunnableTask<Sc
         return commands;
     }
 
+    protected Property<String> containerImage = Property.ofValue("ubuntu");
+
     @Override
     public Property<String> getContainerImage() {
-        return Property.ofValue("ubuntu");
+        return containerImage;
     }
 
     @Override

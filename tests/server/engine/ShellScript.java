@@ -16,9 +16,11 @@ public class ShellScript extends AbstractExecScript implements RunnableTask<Scri
         return script;
     }
 
+    protected Property<String> containerImage = Property.ofValue("ubuntu");
+
     @Override
     public Property<String> getContainerImage() {
-        return Property.ofValue("ubuntu");
+        return containerImage;
     }
 
     @Override
