@@ -106,12 +106,6 @@ def _metric(metric: dict[str, Any]) -> tuple[str, str, float, str]:
     return metric["name"], metric["type"], 0.0 if timed else metric["value"], str(metric["tags"])
 
 
-def _lines(text: str, run: FlowRun) -> tuple[str, ...]:
-    """Lines without what cannot be the same: ids, times and the places of files."""
-    text = re.sub(rf"{run.id}|kestra:///\S+|/\S*/[\w.-]+|\d{{4}}-\d\d-\d\dT\S+", "…", text)
-    return tuple(text.splitlines())
-
-
 def _runs(row: dict[str, str]) -> bool:
     types = row["task_types"].split(", ")
     return row["file"][:3] in CASES and row["needs_network"] == "no" and all(THERE.match(kind) for kind in types)
