@@ -196,7 +196,7 @@ def _instead(value: object, name: str) -> str:
         return f"give it as an input file, `-f {name}.bin={name}`, or as text, `{name}.decode()`"
     if isinstance(value, (set, frozenset)):
         return f"give `sorted({name})`"
-    if hasattr(value, "tolist"):
+    if hasattr(type(value), "tolist"):
         return f"give `{name}.tolist()`, or write it to a file and give that with `-f`"
     if callable(value) or isinstance(value, ModuleType):
         return "call it in Python and give what it returns"

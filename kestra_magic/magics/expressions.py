@@ -41,7 +41,7 @@ def render(shell: InteractiveShell, rest: str, cell: str | None) -> None:
         kind = _kind(template, scope, host)
     except ExpressionError as error:
         raise error.at(f"line {error.line + (cell is not None)}") from None
-    print(masked(text) + (f"\n({kind})" if kind else ""))
+    print(masked(text).removesuffix("\n") + (f"\n({kind})" if kind else ""))
 
 
 def _bare(rest: str) -> str:
