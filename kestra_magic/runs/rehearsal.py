@@ -42,7 +42,9 @@ class Rehearsal:
             ran = {task.id for task in context.flow.all_tasks()} if context.flow else set()
             context.outputs = {name: value for name, value in self.before.outputs.items() if name in ran}
             context.states = {name: {"state": state} for name, state in self.before.states.items() if name in ran}
-            context.notices.append(f"outputs of `{self.before.name}` are used again")
+            which = str(context.options.get("reuse") or "last")
+            said = "the last execution" if which == "last" else f"`{which}`"
+            context.notices.append(f"outputs of {said} are used again")
 
     def plan_in(self, context: Context) -> Plan:
         """Return the plan, expressions of the fixtures rendered; when the inputs are known."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from jsonschema import Draft202012Validator
 from kestra_magic.model.schema import schema
 from kestra_magic.model.source import Source, load_yaml
 
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 FLOW = """
 id: all
 namespace: company.team
@@ -62,3 +64,8 @@ def test_a_wrong_flow_is_wrong(validator: Any, case: str) -> None:
     assert right in FLOW
 
     assert problems(validator, FLOW.replace(right, wrong))
+
+
+@pytest.mark.parametrize("file", sorted(NOTEBOOKS.glob("*.yaml")), ids=lambda file: file.name)
+def test_the_flows_of_our_notebooks_are_valid(validator: Any, file: Path) -> None:
+    assert problems(validator, file.read_text("utf-8")) == []
