@@ -60,7 +60,7 @@ def _on_cluster(address: str, workers: Workers, context: Context) -> Runner:
     except ImportError as error:
         raise KestraMagicError(f"worker groups need `pip install 'kestra-magic[dask]'` here ({error})") from None
     cluster = connect(address)
-    if workers.fallback == "IGNORE" and not workers.offered(set(cluster.groups())):
+    if workers.fallback == "IGNORE" and not workers.offered(cluster.groups()):
         context.notices.append(f"{cluster.absent(workers, cluster.groups())}; it runs here (`fallback: IGNORE`)")
         return context.runner
     return DaskRunner(cluster, workers)

@@ -28,7 +28,7 @@ from kestra_magic.runners.job import Job
 from kestra_magic.runners.local import command, declared, furnish
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from kestra_magic.runners.dask.room import Room
     from kestra_magic.runners.job import Found
@@ -201,37 +201,45 @@ class Attempt:
         parcels = Parcels(Path(job.log_dir))
         while True:
             message = relay.said.get()
-            if "notice" in message:
-                self._send(parcels)
-            if "exited" in message or "lost" in message:
+            ended = "exited" in message or "lost" in message
+            pieces = self._send(parcels) if ended or "notice" in message else []
+            if ended:
                 break
-            self._say(message)
+            self._say(message, pieces)
             if "notice" in message:
                 relay.say({"more": 1})
         if not self._unwanted:
-            self._deliver(message, declared(job))
+            self._deliver(message, pieces, declared(job))
 
-    def _send(self, parcels: Parcels) -> None:
-        for parcel in parcels.new():
-            size = len(parcel.get("data", b""))
+    def _send(self, parcels: Parcels) -> list[dict[str, Any]]:
+        """Send what the log has got; return the last pieces, which may travel with what is said next."""
+        held: list[dict[str, Any]] = []
+        size = 0
+        for piece in parcels.new():
+            more = len(piece.get("data", b""))
             self._wait(lambda: self._on_the_way < WINDOW)
             with self._news:
-                self._on_the_way += size
-            self._say(parcel)
+                self._on_the_way += more
+            if size + more > EVENT:
+                self._say({}, held)
+                held, size = [], 0
+            held.append(piece)
+            size += more
+        return held
 
-    def _deliver(self, end: dict[str, Any], found: Found) -> None:
+    def _deliver(self, end: dict[str, Any], pieces: list[dict[str, Any]], found: Found) -> None:
         """Tell the end, with what was left; large files stay until the client has fetched them."""
         self._found = found.files
         facts = {name: os.stat(path) for name, path in found.files.items()}
         files = [(name, fact.st_size, fact.st_mode & 0o777) for name, fact in facts.items()]
         small = sum(size for _, size, _ in files) <= EVENT and len(files) <= 100
         contents = [path.read_bytes() for path in found.files.values()] if small else None
-        self._say({**end, "files": files, "contents": contents, "misses": found.misses})
+        self._say({**end, "files": files, "contents": contents, "misses": found.misses}, pieces)
         if not small:
             self._wait(lambda: self._fetched)
 
-    def _say(self, message: Mapping[str, Any]) -> None:
-        self._room.worker.log_event(self._topic, {"key": self._key, **message})
+    def _say(self, message: Mapping[str, Any], pieces: Sequence[Mapping[str, Any]] = ()) -> None:
+        self._room.worker.log_event(self._topic, {"key": self._key, "pieces": list(pieces), **message})
 
     def _wait(self, true: Callable[[], object]) -> None:
         """Wait until something is *true*.

@@ -56,6 +56,7 @@ class Cluster:
         self._said: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._direct: dict[str, bool] = {}
         self._answering: set[asyncio.Task[Any]] = set()
+        self._groups: set[str] | None = None
         self.client = self._connected()
         threading.Thread(target=self._listen, name="kestra-magic-dask", daemon=True).start()
 
@@ -78,6 +79,7 @@ class Cluster:
             KestraMagicError: it does not come back.
         """
         if self.client.status != "running":
+            self._groups = None
             old, self.client = self.client, self._connected()
             threading.Thread(target=_close, args=(old,), daemon=True).start()
 
@@ -91,13 +93,11 @@ class Cluster:
         found: dict[str, dict[str, Any]] = self.client.scheduler_info(n_workers=-1)["workers"]
         return found
 
-    def groups(self) -> dict[str, list[str]]:
-        """Return the groups that are offered now, each with the names of its workers."""
-        found: dict[str, list[str]] = {}
-        for worker in self.workers().values():
-            for group in worker["resources"]:
-                found.setdefault(group, []).append(str(worker["name"]))
-        return found
+    def groups(self) -> set[str]:
+        """Return the groups that are offered now: asked once, and again when a worker has come or gone."""
+        if self._groups is None:
+            self._groups = {group for worker in self.workers().values() for group in worker["resources"]}
+        return self._groups
 
     def submit(self, key: str, groups: Iterable[str]) -> Any:
         """Ask for a thread of a worker that offers all *groups*: it takes one of each, as many as it says it has."""
@@ -136,7 +136,9 @@ class Cluster:
             await running.supply(message["worker"], message["need"])
 
     def _hear_of(self, message: dict[str, Any]) -> None:
-        """What the scheduler says to all: a worker is gone."""
+        """What the scheduler says to all: a worker has come, or is gone."""
+        if message.get("action") in ("add-worker", "remove-worker"):
+            self._groups = None
         if message.get("action") == "remove-worker":
             self._direct.pop(message["worker"], None)
             for key, running in list(self.live.items()):
@@ -191,7 +193,7 @@ class Cluster:
 
     # What is amiss
 
-    def absent(self, wanted: Workers, offered: Mapping[str, object]) -> str:
+    def absent(self, wanted: Workers, offered: set[str]) -> str:
         """Say that nobody offers what is *wanted*; a group that is offered, but not together with the others, is."""
         others = [group for group in offered if group not in wanted.tags]
         near = next((near for tag in wanted.tags if tag not in offered and (near := did_you_mean(tag, others))), "")

@@ -55,7 +55,7 @@ class DaskRunner:
     def _absent(self) -> str:
         """Return why it will have to wait, or nothing."""
         offered = self.cluster.groups()
-        if self.workers.offered(set(offered)):
+        if self.workers.offered(offered):
             return ""
         said = self.cluster.absent(self.workers, offered)
         if self.workers.fallback == "WAIT":

@@ -158,10 +158,10 @@ class DaskRunning:
     # What the worker says, in the listening thread
 
     def hear(self, message: dict[str, Any]) -> None:
+        for piece in message.get("pieces", ()):
+            self._copy.take(piece)
+            self._acknowledge(len(piece.get("data", b"")))
         match message:
-            case {"file": _} | {"drop": _}:
-                self._copy.take(message)
-                self._acknowledge(len(message.get("data", b"")))
             case {"refused": sentence}:
                 self.refuse(sentence)
             case {"gone": reason}:
