@@ -17,17 +17,22 @@ from tests.process.survivors import wait_until
 __all__ = ["TestCluster"]
 
 DASK = (sys.executable, "-m", "dask.__main__")
-CONFIG = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "6s", "DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "warning"}
+CONFIG = {"DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "warning"}
 
 
 class TestCluster:
-    """Its processes write to files in *folder*, and end with `close`; *workers* are names and what each offers."""
+    """Its processes write to files in *folder*, and end with `close`; *workers* are names and what each offers.
+
+    Args:
+        patience: after so long a worker that is not heard of counts as gone.
+    """
 
     __test__ = False
 
-    def __init__(self, folder: Path, workers: dict[str, str]) -> None:
+    def __init__(self, folder: Path, workers: dict[str, str], patience: str = "5m") -> None:
         self.folder = folder
         self.workers = workers
+        self.patience = patience
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._port = 0
 
@@ -75,7 +80,13 @@ class TestCluster:
     def _start(self, name: str, *words: str) -> None:
         home = self.folder / f"{name}-home"
         home.mkdir(exist_ok=True)
-        env = {**os.environ, **CONFIG, "HOME": str(home), "TMPDIR": str(home)}
+        env = {
+            **os.environ,
+            **CONFIG,
+            "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": self.patience,
+            "HOME": str(home),
+            "TMPDIR": str(home),
+        }
         with open(self.folder / f"{name}.log", "ab") as log:
             self.processes[name] = subprocess.Popen(
                 [*DASK, *words],

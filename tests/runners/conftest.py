@@ -20,11 +20,11 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCluster]:
 @pytest.fixture(scope="module")
 def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCluster]:
     """A cluster of a module's own, whose processes may be killed; `heal` starts them again."""
-    yield from started(tmp_path_factory.mktemp("fragile"))
+    yield from started(tmp_path_factory.mktemp("fragile"), "10s")
 
 
-def started(folder: Path) -> Iterator[TestCluster]:
-    cluster = TestCluster(folder, GROUPS)
+def started(folder: Path, patience: str = "5m") -> Iterator[TestCluster]:
+    cluster = TestCluster(folder, GROUPS, patience)
     try:
         cluster.heal()
         yield cluster

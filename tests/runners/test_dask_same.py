@@ -9,6 +9,7 @@ import pytest
 from kestra_magic.process.events import Started
 from kestra_magic.runs.progress import Happening
 from kestra_magic.runs.run import Run
+from tests.process.survivors import wait_until
 from tests.runners.cluster import TestCluster
 from tests.runners.same import CASES, Case, outcome
 
@@ -38,7 +39,7 @@ def test_it_ran_on_a_worker_and_left_nothing_there(tmp_path: Path, cluster: Test
     outcome(case, folder(tmp_path, "there"), also=ran_there, **GROUP)
 
     assert where in (["a"], ["b"])
-    assert list((tmp_path / "worker-root").iterdir()) == []
+    assert wait_until(lambda: not list((tmp_path / "worker-root").iterdir()))
 
 
 def test_log_files_are_the_same_byte_for_byte(tmp_path: Path, cluster: TestCluster) -> None:
