@@ -16,7 +16,7 @@ function render({ model, el }) {
   const header = headerView({ ...parts, fold: (open) => (body.hidden = !open) });
   const views = [
     ["Log", logView(parts), ({ lines }) => lines],
-    ...(model.get("state").flow ? [["Tasks", tasksView(parts), ({ tasks }) => tasks.length]] : []),
+    ...(model.get("state").flow ? [["Tasks", tasksView(parts), ({ tasks }) => tasks?.length]] : []),
     ["Outputs", outputsView(parts), ({ outputs }) => outputs],
     ["Files", filesView(parts), ({ files }) => files],
     ["Metrics", metricsView(parts), ({ metrics }) => metrics],
