@@ -52,6 +52,7 @@ PROCESS = (
     Option("timeout", "t", "DURATION", "10m, 90s, or ISO-8601"),
     Option("here", help="run in the notebook's folder instead of a fresh one"),
     Option("raw", help="the body is not rendered"),
+    Option("gpu", metavar="auto|none|0,1", help="which GPUs it sees; auto: the freest that no live run holds"),
     BG,
     DETACH,
     REPLACE,

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from kestra_magic.model.source import Source
     from kestra_magic.model.tasks import Task
     from kestra_magic.process.events import Stream
+    from kestra_magic.process.gpu import Gpus
     from kestra_magic.runners.job import Runner
     from kestra_magic.runs.flowrun import FlowRun
     from kestra_magic.runs.frame import Frame
@@ -141,6 +142,7 @@ class Context:
     again: bool = False
     anew: Callable[[Mapping[str, Any], Mapping[str, Any]], Run] | None = None
     afterwards: Callable[[], None] = lambda: None
+    gpus: Gpus | None = None
 
     def __post_init__(self) -> None:
         self._envs = environment_variables(os.environ)
@@ -161,6 +163,17 @@ class Context:
 
     def new_task_run(self) -> str:
         return new_id()
+
+    def hold(self, gpus: Gpus | None) -> None:
+        """Give them back when the execution has ended."""
+        if gpus:
+            self.gpus, before = gpus, self.afterwards
+
+            def afterwards() -> None:
+                gpus.release()
+                before()
+
+            self.afterwards = afterwards
 
     # Before a task
 

@@ -28,6 +28,7 @@ from kestra_magic.runs.flow import FlowEngine
 from kestra_magic.runs.flowrun import FlowRun
 from kestra_magic.runs.found import attempts
 from kestra_magic.runs.given import files_given, flow_inputs, inputs_given
+from kestra_magic.runs.gpus import with_gpus
 from kestra_magic.runs.journal import Journal, Record
 from kestra_magic.runs.known import flow_beside, paths_of
 from kestra_magic.runs.notes import notes, refuse_what_differs
@@ -196,7 +197,9 @@ class Session:
         request = replace(request, notebook=Names(request.notebook))
         written = read(request)
         self.make_way(request.name, instead=bool(written.options.get("replace")))
+        written, gpus = with_gpus(request, written, self.data / "gpus")
         context = self._context(request, written, of)
+        context.hold(gpus)
         before = attempts(context.folder.path)[-1:] if of else []
         task_run, _, number = before[0].name.rpartition("-") if before else ("", "", "0")
         life = ProcessLife(written.task, context, task_run=task_run, attempts=int(number))

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.process.events import Output, Usage
+from kestra_magic.process.gpu import GpuMeter, nvml
 from kestra_magic.runs.progress import State
 from kestra_magic.show.answers import Answers
 from kestra_magic.show.logview import LogView
@@ -19,6 +20,7 @@ from kestra_magic.show.tasks import tasks_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from kestra_magic.process.gpu import GpuUse
     from kestra_magic.runs.progress import Happening, Progress
     from kestra_magic.show.watched import Watched
 
@@ -53,6 +55,9 @@ class Console:
         self._bar: Bar | None = None
         self._open_line = ""
         self._usage: deque[Usage] = deque(maxlen=HISTORY)
+        self._gpu: deque[GpuUse] = deque(maxlen=HISTORY)
+        self._meter: GpuMeter | None = None
+        self._measured = 0.0
         self._news = threading.Event()
         self._over = threading.Event()
         # With the cell's context: a message of a thread without it raises LookupError on ipykernel 7.0.
@@ -144,7 +149,18 @@ class Console:
 
     def _tell_state(self, widget: Any, lines: int) -> None:
         self._log.look(LOOK_SECONDS, lines)
+        self._measure()
         widget.state = self._seen(lines)
+
+    def _measure(self) -> None:
+        """Look at the GPUs as often as the tree was looked at; here, for a driver may take its time."""
+        if self._meter is None:
+            gpus = self._source.gpus
+            self._meter = GpuMeter(nvml() if gpus is None or gpus.visible else None, gpus.visible if gpus else "")
+        new = [usage for usage in list(self._usage) if usage.at > self._measured]
+        if new and (use := self._meter.read(new[-1].pids)):
+            self._gpu.extend([use] * len(new))
+            self._measured = new[-1].at
 
     def _seen(self, lines: int) -> dict[str, Any]:
         source, over = self._source, self._over.is_set()
@@ -170,6 +186,8 @@ class Console:
             "files": source.made if over else 0,
             "outputs": len(source.vars),
             "metrics": len({entry["name"] for entry in source.metrics}),
+            "gpus": source.gpus.said if source.gpus else "",
+            **_gpu_history(list(self._gpu)),
             **_history(list(self._usage)),
         }
 
@@ -193,6 +211,18 @@ def _history(usage: list[Usage]) -> dict[str, Any]:
         "read": [max(0, round((b.read_bytes - a.read_bytes) / (b.at - a.at))) for a, b in pairs],
         "write": [max(0, round((b.write_bytes - a.write_bytes) / (b.at - a.at))) for a, b in pairs],
         "processes": usage[-1].processes if usage else 0,
+    }
+
+
+def _gpu_history(used: list[GpuUse]) -> dict[str, Any]:
+    """As many columns as the others have: the first figure of the tree is none over time."""
+    if not used:
+        return {}
+    return {
+        "gpu": {"percent": used[-1].percent, "bytes": used[-1].bytes},
+        "gpu_percent": [use.percent for use in used[1:]],
+        "gpu_bytes": [use.bytes for use in used[1:]],
+        "gpu_label": used[-1].label,
     }
 
 

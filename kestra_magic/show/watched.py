@@ -15,6 +15,7 @@ from kestra_magic.workspace.globs import path_matcher
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from kestra_magic.process.gpu import Gpus
     from kestra_magic.process.logs import LogFile
     from kestra_magic.runs.run import Run
     from kestra_magic.workspace.globs import Matches
@@ -87,6 +88,11 @@ class Watched(Protocol):
     @property
     def trace(self) -> str:
         """The lines that tell the last error, places said as lines of the cell."""
+        ...
+
+    @property
+    def gpus(self) -> Gpus | None:
+        """Those that it was given."""
         ...
 
     @property
@@ -204,6 +210,10 @@ class WatchedRun:
     def trace(self) -> str:
         run = self._run
         return plain(excerpt(run.result, run.context)) if run.ended and not run.ok else ""
+
+    @property
+    def gpus(self) -> Gpus | None:
+        return self._run.context.gpus
 
     @property
     def made(self) -> int:

@@ -84,7 +84,7 @@ def test_axe_finds_no_violation_and_a_picture_is_kept(notebook, theme, tab):
         train.get_by_role("treeitem", name="history.csv").click()
         train.get_by_text("first 100 of 300 rows × 3 columns").wait_for()
     if tab in ("Metrics", "Resources"):
-        train.locator(".kc-chart").first.wait_for()
+        train.locator(".kc-chart:visible").first.wait_for()
     if tab == "Outputs":
         train.get_by_text("best: 0.93").wait_for()
 

@@ -33,7 +33,8 @@ function resourcesView({ model }) {
     const charts = KINDS.filter(([key]) => state[key]?.length > 1 && (["cpu", "rss"].includes(key) || state[key].some(Boolean))).map(([key, title, said]) =>
       lineChart(state.gpu_label && key.startsWith("gpu") ? `${title} (${state.gpu_label})` : title,
         state[key].map((value, index) => [at[index] ?? index, value]), { said, across: ` · ${seconds(at.at(-1) - at[0])}` }));
-    place.replaceChildren(...(charts.length ? charts : [h("p", { class: "kc-empty kc-quiet" },
+    const given = state.gpus ? [h("p", { class: "kc-given kc-quiet" }, state.gpus)] : [];
+    place.replaceChildren(...given, ...(charts.length ? charts : [h("p", { class: "kc-empty kc-quiet" },
       state.ended ? "It ended before its use of the machine was measured twice." : "Measured from the first second on …")]));
   }
   model.on("change:state", show);
