@@ -140,7 +140,8 @@ class Life:
         try:
             return self._attempt()
         except KestraMagicError as error:
-            return self._could_not(error)
+            state = self._could_not(error)
+            return State.KILLED if self._stop else state
 
     def _attempt(self) -> State:
         raise NotImplementedError

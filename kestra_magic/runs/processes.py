@@ -14,9 +14,12 @@ from kestra_magic.runs.life import Life
 from kestra_magic.runs.listen import Listener
 from kestra_magic.runs.progress import State
 from kestra_magic.settings import current
+from kestra_magic.stores.dependencies import end
 from kestra_magic.tasks.jobs import prepare
 
 if TYPE_CHECKING:
+    from subprocess import Popen
+
     from kestra_magic.process.events import Event, Reason
     from kestra_magic.runners.job import Runner, Running
 
@@ -27,6 +30,7 @@ class ProcessLife(Life):
     """A task run whose attempts are jobs."""
 
     _running: Running | None = None
+    _helper: Popen[str] | None = None
     _runner: Runner
     _again = False
     _elsewhere = False
@@ -52,15 +56,24 @@ class ProcessLife(Life):
         self.context.entry.launching(self.result.prepared)
         return self._runner.start(self.result.prepared.job)
 
+    def _watch(self, helper: Popen[str]) -> None:
+        """Something is installed for the task: it ends with it."""
+        with self._lock:
+            self._helper = helper
+            if self._stop:
+                end(helper)
+
     def _end(self, grace: float | None, reason: Reason) -> None:
         if self._running is not None:
             self._running.stop(grace=grace, reason=reason)
+        elif self._helper is not None and self._helper.poll() is None:
+            end(self._helper)
 
     def _prepare(self) -> None:
         asking = self.context.place(self.task, self.id, self.attempts, self.frame)
         self._runner = runner_for(self.task, self.context, asking.render)
         place = self.context.place(self.task, self.id, self.attempts, self.frame, runner=self._runner)
-        self.result.prepared = prepare(self.task, place)
+        self.result.prepared = prepare(self.task, replace(place, watch=self._watch))
         self.result.log_file = LogFile(Path(place.log_dir))
         for sentence in self.context.told():
             self._log("WARN", sentence)

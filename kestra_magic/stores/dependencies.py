@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,9 +22,15 @@ from kestra_magic.stores.environments import Interpreter
 from kestra_magic.workspace.transfer import make_private
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["DependencyError", "ensure"]
+    Watch = Callable[[subprocess.Popen[str]], None]
+
+__all__ = ["DependencyError", "end", "ensure"]
+
+_satisfied_by: dict[str, bool] = {}
+"""What pip said, as long as the interpreter's packages are the same: asking takes a second."""
+_asking = threading.Lock()
 
 # pip would look at them, and install something else than what is asked for.
 _FOREIGN = ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_REQUIRE_VIRTUALENV")
@@ -32,11 +40,20 @@ class DependencyError(KestraMagicError):
     """The packages that a task needs could not be installed."""
 
 
-def ensure(interpreter: Interpreter, requirements: Sequence[str], *, cache: Path | None = None) -> Interpreter:
+def _unwatched(_: subprocess.Popen[str]) -> None:
+    """Nobody ends it."""
+
+
+def ensure(
+    interpreter: Interpreter, requirements: Sequence[str], *, cache: Path | None = None, watch: Watch = _unwatched
+) -> Interpreter:
     """Return *interpreter* with *requirements* importable; nothing is installed, nor asked for, when it was before.
 
     They lie in a folder of their own, in front of the interpreter's packages, as on a server (``PYTHONPATH``).
     Source: ``PythonEnvironmentManager``.
+
+    Args:
+        watch: told each process that is started, a group of its own, so that it can be ended.
 
     Raises:
         DependencyError: they could not be installed; the installer's last words say why.
@@ -46,12 +63,21 @@ def ensure(interpreter: Interpreter, requirements: Sequence[str], *, cache: Path
         return interpreter
     base = user_cache_path("kestra_magic") / "dependencies" if cache is None else cache
     place = base / _key(interpreter, wanted)
-    if not place.is_dir() and _satisfied(interpreter, wanted):
+    if not place.is_dir() and _satisfied(interpreter, wanted, watch):
         return interpreter
     if not place.is_dir():
-        _make(interpreter, wanted, place)
+        _make(interpreter, wanted, place, watch)
     commands = os.pathsep.join((str(place / "bin"), _path(interpreter)))
     return replace(interpreter, env={**interpreter.env, "PYTHONPATH": str(place), "PATH": commands})
+
+
+def end(installer: subprocess.Popen[str]) -> None:
+    """End what `ensure` started, with all that it started itself."""
+    with suppress(ProcessLookupError):
+        if os.name == "nt":
+            installer.kill()
+        else:
+            os.killpg(installer.pid, signal.SIGKILL)
 
 
 def _path(interpreter: Interpreter) -> str:
@@ -65,14 +91,28 @@ def _key(interpreter: Interpreter, requirements: Sequence[str]) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:24]
 
 
-def _satisfied(interpreter: Interpreter, requirements: Sequence[str]) -> bool:
-    """Whether the interpreter has them all already; pip is asked, and may ask nobody."""
+def _satisfied(interpreter: Interpreter, requirements: Sequence[str], watch: Watch) -> bool:
+    """Whether the interpreter has them all already; pip is asked once, and may ask nobody."""
+    key = f"{_key(interpreter, requirements)} {_stamp(interpreter)}"
+    with _asking:
+        if key not in _satisfied_by:
+            _satisfied_by[key] = _asked(interpreter, requirements, watch)
+        return _satisfied_by[key]
+
+
+def _stamp(interpreter: Interpreter) -> tuple[int, ...]:
+    """When packages were last put to the interpreter, or taken away."""
+    folders = Path(interpreter.executable).parent.parent.glob("[Ll]ib/**/site-packages")
+    return tuple(folder.stat().st_mtime_ns for folder in sorted(folders))
+
+
+def _asked(interpreter: Interpreter, requirements: Sequence[str], watch: Watch) -> bool:
     asked = [interpreter.executable, "-m", "pip", "install", "--dry-run", "--no-index", "--no-input", *requirements]
-    done = subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=_environment())
-    return done.returncode == 0 and "Would install" not in done.stdout
+    code, out, _ = _ended(asked, watch)
+    return code == 0 and "Would install" not in out
 
 
-def _make(interpreter: Interpreter, requirements: Sequence[str], place: Path) -> None:
+def _make(interpreter: Interpreter, requirements: Sequence[str], place: Path, watch: Watch) -> None:
     """Install next to the place, then take its name: a kernel that dies in between leaves nothing half made."""
     make_private(place.parent)
     with _alone(place.with_suffix(".lock")):
@@ -82,37 +122,56 @@ def _make(interpreter: Interpreter, requirements: Sequence[str], place: Path) ->
             target = Path(partly) / "packages"
             listed = Path(partly) / "requirements.in"
             listed.write_text("\n".join(requirements) + "\n", "utf-8")
-            _install(interpreter, listed, target)
+            _install(interpreter, listed, target, watch)
             target.mkdir(exist_ok=True)  # everything was a marker that does not apply here
             os.rename(target, place)
 
 
-def _install(interpreter: Interpreter, listed: Path, target: Path) -> None:
+def _install(interpreter: Interpreter, listed: Path, target: Path, watch: Watch) -> None:
     into = ["--target", str(target), "--requirement", str(listed)]
     uv = shutil.which("uv")
     if uv:
-        _run([uv, "pip", "install", "--quiet", "--no-config", "--python", interpreter.executable, *into])
+        _run([uv, "pip", "install", "--quiet", "--no-config", "--python", interpreter.executable, *into], watch)
         return
     pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", *into]
-    _run([_with_pip(interpreter, listed.parent), *pip])
+    _run([_with_pip(interpreter, listed.parent, watch), *pip], watch)
 
 
-def _with_pip(interpreter: Interpreter, folder: Path) -> str:
+def _with_pip(interpreter: Interpreter, folder: Path, watch: Watch) -> str:
     """Return an interpreter of the same kind that has pip: environments made by uv have none."""
     asked = subprocess.run([interpreter.executable, "-c", "import pip"], capture_output=True, env=_environment())
     if asked.returncode == 0:
         return interpreter.executable
-    _run([interpreter.executable, "-m", "venv", str(folder / "pip")])
+    _run([interpreter.executable, "-m", "venv", str(folder / "pip")], watch)
     return str(folder / "pip" / interpreter.bin.name / Path(interpreter.executable).name)
 
 
-def _run(command: list[str]) -> None:
+def _run(command: list[str], watch: Watch) -> None:
+    code, out, err = _ended(command, watch)
+    if code < 0:
+        raise DependencyError("dependencies: the installer was ended")
+    if code:
+        raise DependencyError(f"dependencies could not be installed: {_last_words(err or out)}")
+
+
+def _ended(command: list[str], watch: Watch) -> tuple[int, str, str]:
+    """Run *command* to its end; return its exit code and what it said."""
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=_environment())
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=_environment(),
+            start_new_session=True,
+        )
     except OSError as error:
         raise DependencyError(f"dependencies: `{command[0]}` cannot be started: {error.strerror}") from None
-    if done.returncode:
-        raise DependencyError(f"dependencies could not be installed: {_last_words(done.stderr or done.stdout)}")
+    with process:
+        watch(process)
+        out, err = process.communicate()
+    return process.returncode, out, err
 
 
 def _environment() -> dict[str, str]:

@@ -16,6 +16,7 @@ from kestra_magic.settings import current
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from subprocess import Popen
 
     from kestra_magic.expressions.functions import Host
     from kestra_magic.expressions.scope import Scope
@@ -58,6 +59,7 @@ class Place:
         values: the notebook's names.
         options: of the job: grace, background …
         mask: asked when everything is rendered: by then it is known which secrets were read.
+        watch: told each process that prepares the task: its end comes with the task's.
         notice: told what runs here otherwise than on a server.
         seen: told what each template became, piece by piece.
     """
@@ -84,6 +86,7 @@ class Place:
     options: Mapping[str, Any] = field(default_factory=dict)
     mask: Callable[[], tuple[str, ...]] = tuple
     notice: Callable[[str], None] = print
+    watch: Callable[[Popen[str]], None] = lambda _: None
     seen: Callable[[str, list[Piece]], None] = lambda *_: None
 
     def render(self, text: str, **more: object) -> str:

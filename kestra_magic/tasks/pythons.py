@@ -12,24 +12,30 @@ from kestra_magic.stores.dependencies import ensure
 from kestra_magic.stores.environments import EnvironmentNotFound, find
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from subprocess import Popen
 
     from kestra_magic.stores.environments import Interpreter
 
 __all__ = ["python_for"]
 
 
-def python_for(own: Interpreter, version: str, packages: Sequence[str]) -> Interpreter:
+def python_for(
+    own: Interpreter, version: str, packages: Sequence[str], watch: Callable[[Popen[str]], None] = lambda _: None
+) -> Interpreter:
     """Return *own*, or the Python of that *version*, with *packages* importable.
 
     Source: ``PythonEnvironmentManager``. On another machine its own Python is used.
+
+    Args:
+        watch: told each process that is started for it.
 
     Raises:
         KestraMagicError: there is no such Python here, or the packages cannot be installed.
     """
     if not os.path.isabs(own.executable):
         return own
-    return ensure(_of_version(own, version) if version else own, packages)
+    return ensure(_of_version(own, version) if version else own, packages, watch=watch)
 
 
 def _of_version(own: Interpreter, version: str) -> Interpreter:

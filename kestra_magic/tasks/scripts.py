@@ -115,7 +115,7 @@ class Preparation:
         if self.language.name != "python":
             return self.place.python
         version, packages = self._resolve("python_version", render, ""), self._resolve("dependencies", render, [])
-        return python_for(self.place.python, version, packages)
+        return python_for(self.place.python, version, packages, self.place.watch)
 
     def _timeout(self) -> float | None:
         given = self._resolve("timeout", self.place.render)

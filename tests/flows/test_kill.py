@@ -85,3 +85,23 @@ def test_two_who_kill_are_one_kill(begin):
         thread.join()
 
     assert run.wait(60).state == "KILLED"
+
+
+def test_what_is_being_installed_ends_too(begin, tmp_path, monkeypatch):
+    commands = tmp_path / "commands"
+    commands.mkdir()
+    os.mkfifo(tmp_path / "up")
+    (commands / "uv").write_text(f"#!/bin/sh\ncd {tmp_path}\necho up > up\nsleep 300\n")
+    (commands / "uv").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
+    run = begin("""\
+        - id: t
+          type: io.kestra.plugin.scripts.python.Script
+          dependencies: [no-such-package-at-all]
+          script: print(1)
+        """)
+    assert (tmp_path / "up").read_text() == "up\n"
+    run.stop()
+
+    assert run.wait(60).state == "KILLED"
+    assert not [pid for pid in below(tmp_path) if pid != str(os.getpid())]
