@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-__all__ = ["Meter", "sample"]
+__all__ = ["Meter", "memory_limit", "sample"]
 
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
@@ -54,6 +54,32 @@ def _input_and_output(pid: int) -> tuple[int, int]:
     with open(f"/proc/{pid}/io", "rb", 0) as file:
         fields = dict(line.split(b": ") for line in file.read().splitlines())
     return int(fields[b"rchar"]), int(fields[b"wchar"])
+
+
+def memory_limit() -> int:
+    """Return the bytes that processes here may hold: the machine's, or what a group of control allows; 0 if unknown."""
+    limits = [os.sysconf("SC_PHYS_PAGES") * _PAGE] if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", {}) else []
+    for path in _limit_files():
+        with suppress(OSError, ValueError), open(path) as file:  # no such group, or «max»
+            limits.append(int(file.read()))
+    return min(limits, default=0)
+
+
+def _limit_files() -> list[str]:
+    """Our group's and those around it: below /sys/fs/cgroup a container sees only its own."""
+    try:
+        with open("/proc/self/cgroup") as file:
+            lines = [line.rstrip("\n").split(":", 2) for line in file]
+    except OSError:  # not Linux
+        return []
+    found = []
+    for number, controllers, path in lines:
+        if number != "0" and "memory" not in controllers.split(","):
+            continue
+        base, name = ("", "memory.max") if number == "0" else ("/memory", "memory.limit_in_bytes")
+        parts = [part for part in path.split("/") if part]
+        found += ["/".join([f"/sys/fs/cgroup{base}", *parts[:n], name]) for n in range(len(parts) + 1)]
+    return found
 
 
 def sample(root: int) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import ChainMap
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ from kestra_magic.runs.request import Request
 if TYPE_CHECKING:
     from collections.abc import ItemsView, Iterator
 
-__all__ = ["Names", "kept", "request_of"]
+__all__ = ["Names", "kept", "request_of", "with_inputs"]
 
 MOST_CHARS = 4 << 20
 """Of what a journal keeps of one run; a larger one cannot be run again from there."""
@@ -105,3 +107,12 @@ def request_of(data: Mapping[str, Any]) -> Request:
         )
     except KeyError as error:
         raise KestraMagicError(f"what it was is not known any more ({error} is missing)") from None
+
+
+def with_inputs(request: Request, inputs: Mapping[str, Any]) -> Request:
+    """Return *request* with other values for some of its inputs."""
+    given = request.options.get("inputs")
+    specs = [spec for spec in request.options.get("input", []) if str(spec).partition("=")[0] not in inputs]
+    more = {"input": [*specs, *inputs]} if given is None else {"inputs": {**given, **inputs}}
+    names = ChainMap(dict(inputs), dict(request.notebook.items()))
+    return replace(request, options={**request.options, **more}, notebook=names)

@@ -158,6 +158,11 @@ class Context:
     def cell(self) -> bool:
         return self.notebook is not None
 
+    @property
+    def outlives(self) -> bool:
+        """Whether it goes on when this kernel ends."""
+        return self.wishes.detach or (self.of is not None and self.of.detached)
+
     def emit(self, event: Happening) -> None:
         self.broadcast.emit(event)
 

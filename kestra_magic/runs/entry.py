@@ -25,12 +25,14 @@ class Entry:
 
     Attributes:
         of: the row as it was found, of a run that another kernel began.
+        leaving: the kernel is ending: who asked for it is begun again by the next.
         mine: whether this kernel answers for it: exactly one collects what it leaves and says how it ended.
     """
 
     def __init__(self, context: Context, journal: Journal | None, of: Record | None = None) -> None:
         self.of = of
         self.mine = of is None
+        self.leaving = False
         self._context = context
         self._journal = journal
         self._attempts: dict[str, tuple[str, str]] = {}
@@ -90,7 +92,8 @@ class Entry:
 
     def end(self, state: State, error: str) -> None:
         """The last word, unless the next kernel is to begin it again: then it stays open."""
-        if self._journal is None or not self.mine or (self._context.wishes.requeue and self._died_with_kernel()):
+        left = self._context.wishes.requeue and (self.leaving or self._died_with_kernel())
+        if self._journal is None or not self.mine or left:
             return
         code = next((result.exit_code for result in reversed(self._context.live.values())), None)
         mask = self._context.masked_values()

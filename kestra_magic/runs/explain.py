@@ -7,6 +7,7 @@ import signal
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Protocol
 
+from kestra_magic.process.usage import memory_limit
 from kestra_magic.runs.tracebacks import Failure, last_failure, mapped, plain
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ __all__ = ["excerpt", "exit_meaning", "hint", "map_traceback", "mapped_error"]
 
 TAIL = 200
 LAST = 30
+HIGH = 0.75
+"""Of the memory there is: from here on a kill is probably for memory."""
 LONG = 500
 BUILTINS = ("[[", "source", "shopt", "declare", "typeset", "pushd", "popd", "let", "mapfile", "readarray", "function")
 BASHISMS = {
@@ -60,11 +63,12 @@ class Written(Protocol):
     def where(self, path: Path_, line: int) -> str: ...
 
 
-def exit_meaning(code: int | None, *, peak_bytes: int = 0) -> str:
+def exit_meaning(code: int | None, *, peak_bytes: int = 0, limit_bytes: int = 0) -> str:
     """Say what an exit code means beyond its number; nothing for those a program chooses itself.
 
     Args:
-        peak_bytes: most memory that the tree held, told where memory may be the reason; 0 if unknown.
+        peak_bytes: most memory that the tree held, told where memory is the likely reason; 0 if unknown.
+        limit_bytes: what it could hold at most.
     """
     if code == 126:
         return "the command was found but could not be run: is the file executable?"
@@ -76,8 +80,10 @@ def exit_meaning(code: int | None, *, peak_bytes: int = 0) -> str:
         name = signal.Signals(code - 128).name
     except ValueError:
         return ""
-    held = f"; it held {peak_bytes / 1e9:.1f} GB" if peak_bytes else ""
-    return f"ended by {name}" + (f", most often because memory ran out{held}" if name == "SIGKILL" else "")
+    if name == "SIGKILL" and peak_bytes > HIGH * limit_bytes:
+        of = f" of {limit_bytes / 1e9:.3g}" if limit_bytes else ""
+        return f"killed by signal 9; peak memory {peak_bytes / 1e9:.3g}{of} GB: probably out of memory"
+    return f"ended by {name}" + (", from outside or because memory ran out" if name == "SIGKILL" else "")
 
 
 def map_traceback(text: str, script: str, where: Callable[[int], str]) -> tuple[str, str]:
@@ -109,7 +115,9 @@ def mapped_error(result: TaskResult, context: Written) -> str:
     stopped = result.exit is None or bool(result.exit.reason or result.exit.error)
     helps = hint(tail, beside=lambda name: (context.beside / name).exists())
     said = stopped or (helps and result.exit_code in (126, 127))
-    parts = [_failure(result, context).sentence, "" if said else exit_meaning(result.exit_code), helps]
+    peak = result.exit.rss_bytes if result.exit else 0
+    meaning = "" if said else exit_meaning(result.exit_code, peak_bytes=peak, limit_bytes=memory_limit())
+    parts = [_failure(result, context).sentence, meaning, helps]
     return "; ".join(part for part in parts if part)
 
 

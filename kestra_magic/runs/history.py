@@ -110,7 +110,7 @@ def _of_run(run: Run) -> Row:
         exit_code=run.exit_code,
         inputs=run.context.inputs,
         metrics={name: run.metrics[name].last for name in run.metrics},
-        where="this kernel, detached" if run.context.wishes.detach else "this kernel",
+        where="this kernel, detached" if run.context.outlives else "this kernel",
         last=_last_line(run.log.file) if live else "",
     )
 

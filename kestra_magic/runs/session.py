@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 import time
-from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -21,7 +21,7 @@ from kestra_magic.model.load import Loaded, load_flow
 from kestra_magic.model.source import Source
 from kestra_magic.process.events import Requeued
 from kestra_magic.runners.local import LocalRunner
-from kestra_magic.runs.again import Names
+from kestra_magic.runs.again import Names, with_inputs
 from kestra_magic.runs.context import Context, Wishes
 from kestra_magic.runs.engine import Plan
 from kestra_magic.runs.flow import FlowEngine
@@ -49,6 +49,8 @@ from kestra_magic.workspace.storage import Storage
 __all__ = ["Session", "UnknownRun", "notebook_folder", "session"]
 
 
+LAST_WORDS = 0.5
+"""Seconds for which a kernel that ends waits for its runs; what is not written by then the next one finds."""
 Found = TypeVar("Found", bound=Run)
 
 
@@ -183,6 +185,16 @@ class Session:
         run.stop(reason="replaced")
         run.wait()
 
+    def close(self) -> None:
+        """End every run with the kernel, but for detached ones, and wait a moment until that is written down."""
+        live = [run for run in self.runs if not run.ended and not run.context.outlives]
+        for run in live:
+            run.context.entry.leaving = True
+            run.stop(grace=0, reason="kernel")
+        until = time.monotonic() + LAST_WORDS
+        for run in live:
+            run.context.broadcast.closed.wait(max(0.0, until - time.monotonic()))
+
     # A process cell
 
     def cell(self, request: Request, *, of: Record | None = None) -> Run:
@@ -236,7 +248,7 @@ class Session:
         return {
             "request": request,
             "journal": self.journal,
-            "anew": partial(self._anew_flow if flow else self._anew, request),
+            "anew": partial(self._anew, request, flow),
             "afterwards": self.pruning.soon,
             **({"id": of.id, "of": of, "again": True} if of else {}),
         }
@@ -246,13 +258,13 @@ class Session:
         path = Path(record.folder)
         return RunFolder(path.parent, record.name, int(path.name.rpartition("-")[2]))
 
-    def _anew(self, request: Request, inputs: Mapping[str, Any], _: Mapping[str, Any]) -> Run:
-        """Return the same run once more, not yet started, with other *inputs*."""
-        given = [spec for spec in request.options.get("input", []) if str(spec).partition("=")[0] not in inputs]
-        options = {**request.options, "input": [*given, *inputs]}
-        return self.cell(
-            replace(request, options=options, notebook=ChainMap(dict(inputs), dict(request.notebook.items())))
-        )
+    def _anew(self, request: Request, flow: bool, inputs: Mapping[str, Any], part: Mapping[str, Any]) -> Run:
+        """Return the same run once more, not yet started, with other *inputs*; of a flow maybe a *part*."""
+        again = with_inputs(request, inputs)
+        if not flow:
+            return self.cell(again)
+        options, names = {**again.options, **part}, again.notebook
+        return self.flow(again.source, options, name=again.name, beside=again.beside, notebook=names, home=again.home)
 
     # A flow
 
@@ -363,16 +375,6 @@ class Session:
         context.inputs = self._inputs(loaded.flow, request.options, context, {})
         return self.take(FlowRun(context, FlowEngine(loaded.flow, context, self.slots)))
 
-    def _anew_flow(self, request: Request, inputs: Mapping[str, Any], part: Mapping[str, Any]) -> Run:
-        given = request.options.get("inputs")
-        specs = [spec for spec in request.options.get("input", []) if str(spec).partition("=")[0] not in inputs]
-        more = {"input": [*specs, *inputs]} if given is None else {"inputs": {**given, **inputs}}
-        names = ChainMap(dict(inputs), dict(request.notebook.items()))
-        options = {**request.options, **more, **part}
-        return self.flow(
-            request.source, options, name=request.name, beside=request.beside, notebook=names, home=request.home
-        )
-
     def env_file(self, name: Any, beside: Path) -> Mapping[str, str]:
         return read_dotenv(beside / str(name)) if name else {}
 
@@ -401,6 +403,7 @@ def session() -> Session:
     global _session
     if _session is None:
         _session = Session(notebook_folder({}))
+        atexit.register(_session.close)  # before the processes' own: the last that was registered comes first
     return _session
 
 

@@ -49,7 +49,13 @@ def test_codes_that_a_program_chooses_mean_what_it_says(code: int | None) -> Non
 
 
 def test_a_kill_for_memory_says_how_much_was_held() -> None:
-    assert "61.2 GB" in exit_meaning(137, peak_bytes=61_200_000_000)
+    assert exit_meaning(137, peak_bytes=61_200_000_000, limit_bytes=64_000_000_000) == (
+        "killed by signal 9; peak memory 61.2 of 64 GB: probably out of memory"
+    )
+
+
+def test_a_kill_of_one_that_held_little_is_not_blamed_on_memory_alone() -> None:
+    assert "from outside" in exit_meaning(137, peak_bytes=1_000_000, limit_bytes=64_000_000_000)
 
 
 @pytest.mark.skipif("dash" not in os.path.realpath("/bin/sh"), reason="/bin/sh is not dash here")
