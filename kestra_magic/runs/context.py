@@ -20,6 +20,7 @@ from kestra_magic.runs.host import SessionHost
 from kestra_magic.runs.masking import forms, painted
 from kestra_magic.runs.progress import Progress, State
 from kestra_magic.runs.result import LEVELS
+from kestra_magic.runs.wishes import Wishes
 from kestra_magic.settings import current
 from kestra_magic.tasks.place import Path_, Place
 from kestra_magic.workspace.directory import id_from, new_id
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from kestra_magic.workspace.directory import RunFolder
     from kestra_magic.workspace.storage import Storage
 
-__all__ = ["Context", "Origins", "Wishes"]
+__all__ = ["Context", "Origins"]
 
 
 class Origins(Protocol):
@@ -64,24 +65,6 @@ class Origins(Protocol):
     def text_line(self, path: Path_, n: int) -> int: ...
 
     def at(self, path: Path_) -> Any: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """How this execution is to run, beyond what a task says: the options of the magic line."""
-
-    files: Mapping[str, object] = field(default_factory=dict)
-    outputs: tuple[str, ...] = ()
-    env_file: Mapping[str, str] = field(default_factory=dict)
-    here: bool = False
-    raw: bool = False
-    grace: float | None = None
-    background: str | None = None
-    merge: bool = False
-    tty: bool = False
-    detach: bool = False
-    requeue: bool = False
-    strict: bool = False
 
 
 @dataclass(kw_only=True)

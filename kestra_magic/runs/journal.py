@@ -219,9 +219,10 @@ class Journal:
         return record.ended is None and (record.detached or not self._is_orphan(record))
 
     def forget_before(self, moment: float, /) -> None:
-        """Forget the runs that ended before *moment*, but for pinned ones."""
-        done = "DELETE FROM runs WHERE ended < ? AND pinned = 0"
-        self._try(lambda database: database.execute(done, (moment,)), None)
+        """Forget the runs that ended before *moment* and whose folders are gone."""
+        gone = [(r.id,) for r in self._select("WHERE ended < ?", moment) if not Path(r.folder).is_dir()]
+        if gone:
+            self._try(lambda database: database.executemany("DELETE FROM runs WHERE id = ?", gone), None)
 
     # What a dead kernel left
 

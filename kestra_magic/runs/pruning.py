@@ -37,8 +37,9 @@ class Pruning:
 
     def now(self) -> list[str]:
         """Remove what may go; return why something is left."""
+        left = self.remove(self.candidates())
         self._session.journal.forget_before(time.time() - current().keep_days * _DAY)
-        return self.remove(self.candidates())
+        return left
 
     def remove(self, runs: list[Pruned]) -> list[str]:
         """Remove *runs*, and what led to their files; return why something is left."""

@@ -22,7 +22,7 @@ from kestra_magic.model.source import Source
 from kestra_magic.process.events import Requeued
 from kestra_magic.runners.local import LocalRunner
 from kestra_magic.runs.again import Names, with_inputs
-from kestra_magic.runs.context import Context, Wishes
+from kestra_magic.runs.context import Context
 from kestra_magic.runs.engine import Plan
 from kestra_magic.runs.flow import FlowEngine
 from kestra_magic.runs.flowrun import FlowRun
@@ -38,6 +38,7 @@ from kestra_magic.runs.rehearsal import asked_for, rehearsal
 from kestra_magic.runs.request import Request, Written, read
 from kestra_magic.runs.run import Run
 from kestra_magic.runs.slots import Slots
+from kestra_magic.runs.wishes import wishes
 from kestra_magic.settings import APP, current, data_folder
 from kestra_magic.stores.dotenv import read_dotenv
 from kestra_magic.stores.environments import find
@@ -294,6 +295,9 @@ class Session:
         partly = asked_for(options)
         loaded = self.load(source, strict=bool(options.get("strict", current().strict)), name=name, elsewhere=partly)
         flow = loaded.flow
+        if options.get("detach"):
+            why = "the order of a flow's tasks is kept by this kernel, and ends with it"
+            raise KestraMagicError(f"`--detach`: {why}; use `--bg` or `--server`, or detach a process cell")
         part = rehearsal(self, loaded, request) if partly else None
         self.make_way(name or flow.id, instead=bool(options.get("replace")))
         context = self._flow_context(request, loaded, of)
@@ -377,22 +381,6 @@ class Session:
 
     def env_file(self, name: Any, beside: Path) -> Mapping[str, str]:
         return read_dotenv(beside / str(name)) if name else {}
-
-
-def wishes(options: Mapping[str, Any], env_file: Mapping[str, str], files: Mapping[str, object]) -> Wishes:
-    return Wishes(
-        files=files,
-        env_file=env_file,
-        here=bool(options.get("here")),
-        raw=bool(options.get("raw")),
-        grace=options.get("grace"),
-        background=options.get("background"),
-        merge=bool(options.get("merge")),
-        tty=bool(options.get("tty")),
-        detach=bool(options.get("detach")),
-        requeue=bool(options.get("requeue", current().requeue)),
-        strict=bool(options.get("strict", current().strict)),
-    )
 
 
 _session: Session | None = None

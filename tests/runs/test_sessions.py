@@ -1,0 +1,330 @@
+"""Runs without a notebook: their lives, their records, what is masked and what is pruned."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from kestra_magic import settings
+from kestra_magic.errors import KestraMagicError
+from kestra_magic.model.source import Source
+from kestra_magic.process.events import Output, Started
+from kestra_magic.process.supervise import hidden_forms
+from kestra_magic.runs.attach import attach
+from kestra_magic.runs.broadcast import Broadcast
+from kestra_magic.runs.history import history
+from kestra_magic.runs.journal import Journal, Record
+from kestra_magic.runs.owner import Owner, started_ticks
+from kestra_magic.runs.progress import Progress, State
+from kestra_magic.runs.recovery import recover
+from kestra_magic.runs.run import Run
+from kestra_magic.runs.session import Session
+
+Begin = Callable[..., Run]
+SECRET = 'pä"ss/w0rd+=x'
+
+
+def orphaned(session: Session, run: Run, **changes: object) -> Record:
+    """Write *run* down as if its kernel had died before it could say how it ended."""
+    record = session.journal.get(run.id)
+    assert record is not None
+    dead = replace(Owner.me(), ticks=1)
+    left = replace(record, ended=None, state="RUNNING", exit_code=None, **changes)  # type: ignore[arg-type]
+    other = Journal(session.journal.path, owner=dead)
+    other.starting(left)
+    other.started(left.id, pid=left.pid or 0, started_ticks=left.started_ticks, marker=left.marker)
+    other.close()
+    (run.folder / "_run" / "run.json").unlink(missing_ok=True)
+    session.runs.remove(run)
+    return left
+
+
+# A life
+
+
+def test_the_whole_tree_lies_where_the_setting_says(
+    session: Session, begin: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
+    run = begin("pwd; echo x > out.txt", output=["out.txt"]).wait()
+
+    assert run.stdout.startswith(f"{tmp_path}/tree/")
+    assert run.files["out.txt"].path == tmp_path / "tree" / "cell-1" / "out.txt"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["tree"]
+    assert os.listdir(session.work) == []
+
+
+def test_a_run_is_in_the_journal_from_before_its_process_to_its_end(session: Session, begin: Begin) -> None:
+    run = begin("echo hi; exit 3").wait()
+    record = session.journal.get(run.id)
+
+    assert record is not None
+    assert (record.state, record.exit_code, record.folder) == ("FAILED", 3, str(run.folder))
+    assert record.pid is not None
+    assert record.created <= (record.started or 0) <= (record.ended or 0)
+    assert os.listdir(session.journal.live) == []
+
+
+def test_a_journal_that_cannot_be_used_is_told_and_the_run_goes_on(session: Session, begin: Begin) -> None:
+    session.data.mkdir(parents=True)
+    (session.data / "journal.sqlite").mkdir()
+    run = begin("echo hi").wait()
+
+    assert (run.ok, run.stdout) == (True, "hi\n")
+    assert any("journal" in entry.message for entry in run.result.entries)
+
+
+def test_a_stop_is_heard_however_early(begin: Begin) -> None:
+    for number in range(20):
+        run = begin("echo up; sleep 300", name=f"early{number}")
+        threading.Event().wait(number * 0.0005)
+        run.stop()
+
+        assert run.wait().state is State.KILLED, run.error
+
+
+def test_what_was_ended_is_told(begin: Begin) -> None:
+    run = begin("sleep 300 & setsid sleep 300 & echo up; wait")
+    seat = run.context.broadcast.sit(from_start=True)
+    next(told for told in seat if told and isinstance(told[1], Output) and "up" in told[1].text)
+    run.stop()
+
+    assert run.wait().sentence == "killed (stop) (stopped 3 processes, 1 of them had left the group)"
+
+
+def test_peaks_are_kept_and_are_no_part_of_what_was_measured_by_the_task(session: Session, begin: Begin) -> None:
+    run = begin("x = bytearray(64 << 20); print(len(x))", lang="python").wait()
+
+    assert run.peaks["rss_bytes"].last > 64 << 20
+    assert run.peaks["cpu_seconds"].last > 0
+    assert len(run.metrics) == 0
+    told = json.loads((run.folder / "_run" / "run.json").read_text())
+    assert told["tasks"][0]["peaks"]["rss_bytes"] == run.peaks["rss_bytes"].last
+
+
+def test_a_run_is_run_again_with_another_input(begin: Begin) -> None:
+    run = begin("echo {{ inputs.lr }} {{ name }}", input=["lr=0.5"], names={"name": "anna", "other": object()}).wait()
+    again = run.rerun(lr=0.25)
+
+    assert (run.stdout, again.stdout, again.folder.name) == ("0.5 anna\n", "0.25 anna\n", "cell-2")
+
+
+def test_one_that_is_refused_leaves_nothing(session: Session, begin: Begin) -> None:
+    with pytest.raises(KestraMagicError, match="no variable"):
+        begin("echo hi", input=["missing"])
+
+    assert not session.base.exists()
+    assert session.runs == []
+
+
+def test_a_flow_is_not_detached_and_says_what_to_do(session: Session, tmp_path: Path) -> None:
+    flow = Source(
+        "id: f\nnamespace: a.b\ntasks:\n  - {id: t, type: io.kestra.plugin.scripts.shell.Commands, commands: [echo hi]}"
+    )
+    with pytest.raises(KestraMagicError, match="use `--bg`"):
+        session.flow(flow, {"detach": True}, beside=tmp_path)
+
+
+def test_a_session_that_closes_ends_its_runs_and_leaves_those_that_asked_for_it(session: Session, begin: Begin) -> None:
+    plain = begin("echo up; sleep 300", name="plain")
+    asks = begin("#| requeue: true\necho up; sleep 300", name="asks")
+    for run in (plain, asks):
+        seat = run.context.broadcast.sit(from_start=True)
+        next(told for told in seat if told and isinstance(told[1], Output) and "up" in told[1].text)
+    session.close()
+    rows = {name: session.journal.find(name) for name in ("plain", "asks")}
+
+    assert plain.wait(30).state is State.KILLED
+    assert asks.wait(30).state is State.KILLED
+    assert rows["plain"] is not None
+    assert rows["asks"] is not None
+    assert (rows["plain"].state, rows["asks"].ended) == ("KILLED", None)
+    session.journal.ended(asks.id, "KILLED")
+
+
+# What is told again
+
+
+def test_what_was_told_is_told_again_in_larger_pieces() -> None:
+    told = Broadcast(Progress("a"))
+    told.emit(Started(task_run="t", pid=1))
+    for n in range(3):
+        told.emit(Output(task_run="t", stream="stdout", text=f"{n}\n", lines=1, offset=2 * n, size=2))
+    for n in range(3):
+        told.emit(Output(task_run="t", stream="stdout", kind="open", text=f"{n} %"))
+    told.emit(Output(task_run="t", stream="stderr", text="oops\n", lines=1, offset=6, size=5))
+    seat = told.sit(from_start=True)
+    told.close()
+    events = [each[1] for each in seat if each and each[1]]
+
+    assert [(e.stream, e.kind, e.text, e.lines) for e in events if isinstance(e, Output)] == [
+        ("stdout", "lines", "0\n1\n2\n", 3),
+        ("stdout", "open", "2 %", 0),
+        ("stderr", "lines", "oops\n", 1),
+    ]
+
+
+def test_an_ended_run_is_found_again_by_another_session(session: Session, begin: Begin, tmp_path: Path) -> None:
+    said = """echo '::{"outputs":{"n":1},"metrics":[{"type":"gauge","name":"loss","value":2}]}::'"""
+    run = begin(f"{said}; echo text > out.txt; echo end; exit 4", output=["*.txt"]).wait()
+    found = attach(Session(tmp_path), "cell-1")
+
+    assert found is not run
+    assert (found.state, found.exit_code, found.error, found.vars) == (run.state, 4, run.error, {"n": 1})
+    assert (found.stdout, found.metrics["loss"].values) == ("end\n", [2])
+    assert found.files["out.txt"].read_text() == "text\n"
+    assert found.files["out.txt"].uri == run.files["out.txt"].uri
+    assert found.rendered == run.rendered
+    assert found.attempts == 1
+
+
+def test_history_has_the_latest_last(session: Session, begin: Begin, tmp_path: Path) -> None:
+    for n in range(3):
+        begin("echo {{ inputs.n }}", name="many", input=[f"n={n}"]).wait()
+    known = history(Session(tmp_path), "many")
+
+    assert [row["n"] for row in known.table()] == [0, 1, 2]
+    assert known[-1].stdout == "2\n"
+    assert [run.stdout for run in known[:2]] == ["0\n", "1\n"]
+    assert repr(known) == "History(3 runs)"
+
+
+# What a dead kernel left
+
+
+def test_what_had_ended_unseen_is_taken_over_and_not_run_again(session: Session, begin: Begin, tmp_path: Path) -> None:
+    run = begin(f"#| requeue: true\necho once >> {tmp_path}/count; echo end; exit 5").wait()
+    orphaned(session, run, requeue=True)
+    found = recover(session)
+
+    assert found.sentence == "left by a kernel that ended: `cell` had finished (FAILED)"
+    assert [(again.exit_code, again.stdout) for again in found.finished] == [(5, "end\n")]
+    assert (tmp_path / "count").read_text() == "once\n"
+    record = session.journal.get(run.id)
+    assert record is not None
+    assert (record.state, record.exit_code) == ("FAILED", 5)
+
+
+def test_a_process_that_only_has_its_number_is_not_ended(session: Session, begin: Begin) -> None:
+    run = begin("echo hi").wait()
+    stranger = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        status = next((run.folder / "_run").glob("*/status"))
+        status.unlink()
+        orphaned(session, run, pid=stranger.pid, started_ticks=1)
+
+        assert recover(session).sentence.endswith("`cell` did not finish (FAILED)")
+        assert stranger.poll() is None
+    finally:
+        stranger.communicate(b"\n")
+
+
+def test_what_still_lives_is_ended_by_its_mark(session: Session, begin: Begin) -> None:
+    run = begin("echo hi; exit 0", name="gone").wait()
+    mark = 1 << 47 | 0xABCDEF
+    code = f"import resource as r; r.setrlimit(10, ({mark}, r.RLIM_INFINITY)); print('up', flush=True); input()"
+    left = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert left.stdout is not None
+    left.stdout.readline()
+    next((run.folder / "_run").glob("*/status")).unlink()
+    orphaned(session, run, pid=None, started_ticks=None, marker=f"{mark:x}")
+
+    assert recover(session).sentence.endswith("`gone` did not finish (FAILED), and 1 process of it ended now")
+    assert left.wait(30) == -9
+    left.stdout.close()
+    left.stdin.close()  # type: ignore[union-attr]
+
+
+# Secrets
+
+
+@pytest.mark.parametrize("form", sorted(f.decode("latin-1") for f in hidden_forms((SECRET,))))
+def test_no_form_of_a_secret_is_written_or_seen(session: Session, begin: Begin, tmp_path: Path, form: str) -> None:
+    settings.update(mask=(SECRET,))
+    written = form.encode("latin-1")
+    quoted = base64.b64encode(b"before " + written + b" after\n").decode()
+    run = begin(f"echo {quoted} | base64 -d; echo {quoted} | base64 -d >&2; exit 3").wait()
+
+    assert "before" in run.stdout
+    assert written.decode() not in run.stdout + run.stderr + run.sentence
+    for place, _, names in os.walk(tmp_path):
+        for name in names:
+            assert written not in Path(place, name).read_bytes(), name
+
+
+def test_a_secret_in_the_text_is_masked_in_every_record(session: Session, begin: Begin, tmp_path: Path) -> None:
+    settings.update(mask=(SECRET,))
+    said = json.dumps({"outputs": {"token": SECRET}, "logs": [{"level": "INFO", "message": f"got {SECRET}"}]})
+    run = begin(
+        f"printf '%s\\n' '::{said}::'; : {quote(SECRET)}; cd '/{SECRET}'",
+        names={"token": SECRET},
+        env=["T={{ token }}"],
+    ).wait()
+
+    assert run.vars == {"token": SECRET}
+    assert SECRET not in run.rendered + " ".join(run.command) + run.sentence + run.log.text()
+    assert all(SECRET not in entry.message for entry in run.result.entries)
+    for place, _, names in os.walk(tmp_path):
+        for name in names:
+            content = Path(place, name).read_bytes()
+            assert not [form for form in hidden_forms((SECRET,)) if form in content], name
+
+
+# Pruning
+
+
+def test_old_runs_go_but_for_what_someone_holds(session: Session, begin: Begin) -> None:
+    runs = [begin("echo hi; exit 0", name=name).wait() for name in ("old", "old", "bound", "bound", "pinned", "pinned")]
+    live = begin("sleep 300", name="live")
+    session.names = {"kept": runs[2]}
+    session.journal.pin(runs[4].id)
+    settings.update(keep_days=-1.0)
+    left = session.pruning.now()
+
+    assert left == []
+    assert sorted(p.name for p in session.base.glob("*-*")) == [
+        "bound-1",
+        "bound-2",
+        "live-1",
+        "old-2",
+        "pinned-1",
+        "pinned-2",
+    ]
+    assert os.readlink(session.base / "old") == "old-2"
+    live.stop()
+
+
+def test_the_oldest_go_when_all_together_are_too_much(session: Session, begin: Begin) -> None:
+    for _ in range(4):
+        begin("head -c 100000 /dev/zero > big", name="fat", output=["big"]).wait()
+    settings.update(keep_bytes=250_000)
+    session.pruning.now()
+
+    assert sorted(p.name for p in session.base.glob("fat-*")) == ["fat-3", "fat-4"]
+
+
+def test_what_another_living_kernel_may_hold_stays(session: Session, begin: Begin) -> None:
+    first = begin("echo hi", name="theirs").wait()
+    begin("echo hi", name="theirs").wait()
+    record = session.journal.get(first.id)
+    assert record is not None
+    parent = replace(Owner.me(), pid=os.getppid(), ticks=started_ticks(os.getppid()))
+    other = Journal(session.journal.path, owner=parent)
+    other.starting(replace(record, ended=None))
+    other.ended(first.id, "SUCCESS")
+    other.close()
+    settings.update(keep_days=-1.0)
+    session.pruning.now()
+
+    assert sorted(p.name for p in session.base.glob("theirs-*")) == ["theirs-1", "theirs-2"]
