@@ -19,6 +19,8 @@ test: $(VENV)/.installed-test check
 
 check: $(VENV)/.installed-test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	@$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin kestra_magic/process
+	@$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 --follow-imports silent $(WINDOWS)
 
 # Saved anew after a change of what cells show; pip is kept quiet, because what it says is this machine's.
 notebooks: $(VENV)/.installed-test
@@ -65,6 +67,10 @@ $(VENV)/.installed-lab: pyproject.toml | moved
 	@touch $(VENV)/.installed
 
 comma := ,
+
+# What is imported on Windows; the rest of the room is for POSIX alone.
+WINDOWS := $(addprefix kestra_magic/process/,$(addsuffix .py,child events helpers hidden job lines listening logs \
+	recorder supervise sweep tail usage windows wire written))
 
 clean:
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .artefacts

@@ -6,6 +6,7 @@ import errno
 import os
 import resource
 import signal
+import sys
 from contextlib import suppress
 
 from kestra_magic.process.system import COOKIE, LINUX
@@ -178,6 +179,7 @@ def _limited(request: dict[str, Any]) -> list[tuple[int, int, int]]:
     wanted = [tuple(entry) for entry in request["limits"]]
     if LINUX:
         wanted.append((_RLIMIT_LOCKS, request["mark"], resource.RLIM_INFINITY))
+    if sys.platform == "linux":
         with suppress(OSError):
             os.sched_setaffinity(0, request["affinity"])
     before = [(which, *resource.getrlimit(which)) for which, _, _ in wanted]

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
+from kestra_magic.process.wire import pack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Helpers", "capabilities", "end_guardian", "inherited", "meeting_place", "umask"]
+__all__ = ["Helpers", "capabilities", "end_guardian", "inherited", "meet", "meeting_place", "umask"]
 
 WARM = 2
 PACKAGE = Path(__file__).parents[1]
@@ -242,6 +243,22 @@ def meeting_place(mark: int) -> str:
     if about.st_uid != os.getuid() or about.st_mode & 0o077 or folder.is_symlink():
         raise KestraMagicError(f"`{folder}` must be yours alone (chmod 0700): detached runs are spoken to through it")
     return str(folder / f"{mark:x}")
+
+
+def meet(place: str) -> socket.socket:
+    """Return a connection to the guardian of a detached run.
+
+    Raises:
+        OSError: nobody is there.
+    """
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(place)
+        connection.sendall(pack({"attach": 1}))
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
 
 def capabilities() -> dict[str, str]:

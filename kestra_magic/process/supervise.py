@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import json
 import os
-import socket
 import sys
 import threading
 import time
@@ -129,12 +128,9 @@ def attach(log_dir: Path, *, show_bytes: int = 512 << 10) -> Child:
 
 
 def _met(child: Child, place: str) -> bool:
-    connection = socket.socket(socket.AF_UNIX)
     try:
-        connection.connect(place)
-        connection.sendall(pack({"attach": 1}))
+        connection = system.meet(place)
     except OSError:
-        connection.close()
         return False
     connection.setblocking(False)
     child.connection = connection

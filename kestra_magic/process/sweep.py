@@ -16,6 +16,7 @@ from kestra_magic.process.system import Process
 
 __all__ = ["Identity", "Sweep", "end_left", "identity", "lives"]
 
+_KILL, _STOP = 9, getattr(signal, "SIGSTOP", 19)
 QUIET = 4
 """Rounds without anyone after which nobody is left."""
 LOOKS = 40
@@ -97,7 +98,7 @@ class Sweep:
 
     def kill(self) -> None:
         for pid, start in self._frozen.items():
-            if system.send(pid, signal.SIGKILL, known=partial(_born, start)):
+            if system.send(pid, _KILL, known=partial(_born, start)):
                 self.ended.add(pid)
         self._frozen.clear()
 
@@ -134,7 +135,7 @@ class Sweep:
                 return True
             return False
 
-        return system.send(pid, signal.SIGSTOP, known=belongs)
+        return system.send(pid, _STOP, known=belongs)
 
     def _is_near(self, process: Process) -> bool:
         return process.parent in self._frozen or process.session in self._sessions

@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
 
 TYPE_CHECKING = False
@@ -68,7 +69,7 @@ def open_pidfd(pid: int) -> int:
     if "pidfd" in WITHOUT or _libc is None:
         raise OSError(38, "no pidfd here")
     if hasattr(os, "pidfd_open") and "pidfd_open" not in WITHOUT:
-        return os.pidfd_open(pid)
+        return int(os.pidfd_open(pid))
     return _syscall(_PIDFD_OPEN, pid, 0)
 
 
@@ -132,10 +133,27 @@ def processes() -> dict[int, Process]:
     """Return every process that can be seen."""
     if LINUX:
         return dict(youngest_first())
+    return _by_psutil() if sys.platform == "win32" else _by_ps()
+
+
+def _by_ps() -> dict[int, Process]:
+    """Untested on macOS, whose `ps` knows no session (0) and births to the second."""
     found = {}
-    for line in _ps("pid=,ppid=,pgid=,sess=,state=").splitlines():
-        pid, parent, group, session, state = line.split()[:5]
-        found[int(pid)] = Process(state[:1], int(parent), int(group), int(session, 16), 0)
+    for line in _ps("pid=,ppid=,pgid=,sess=,state=,lstart=").splitlines():
+        pid, parent, group, session, state, *birth = line.split()
+        born = time.mktime(time.strptime(" ".join(birth), "%a %b %d %H:%M:%S %Y"))
+        found[int(pid)] = Process(state[:1], int(parent), int(group), int(session, 16), int(born))
+    return found
+
+
+def _by_psutil() -> dict[int, Process]:
+    """Untested on Windows; it has no groups, and milliseconds of birth."""
+    import psutil
+
+    found = {}
+    for process in psutil.process_iter(["ppid", "create_time"]):
+        about = process.info
+        found[process.pid] = Process("R", about["ppid"] or 0, 0, 0, int(1000 * (about["create_time"] or 0)))
     return found
 
 
@@ -153,7 +171,8 @@ def _ps(columns: str, *more: str) -> str:
     import subprocess
 
     command = ["/bin/ps", "-axww", *more, "-o", columns]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    env = {**os.environ, "LC_ALL": "C"}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=env).stdout
 
 
 def children(pid: int, known: dict[int, Process] | None = None) -> list[int]:

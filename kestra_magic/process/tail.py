@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import heapq
 import os
+import sys
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["Tail", "segments"]
 
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+def _pread(file: int, size: int, at: int) -> bytes:
+    if sys.platform == "win32":
+        os.lseek(file, at, os.SEEK_SET)
+        return os.read(file, size)
+    return os.pread(file, size, at)
 
 
 def segments(folder: Path) -> list[int]:
@@ -114,7 +122,7 @@ class Tail:
             side = self._sides[number]
             if side.left <= 0:
                 continue
-            data = os.pread(self._log, min(length, side.left), offset - self._first)
+            data = _pread(self._log, min(length, side.left), offset - self._first)
             lines = count_lines(data)
             side.left -= len(data)
             side.size += len(data)
@@ -124,7 +132,7 @@ class Tail:
 
     def _records(self, end: int) -> Iterator[tuple[int, ...]]:
         while self._index >= 0 and any(side.left > 0 for side in self._sides.values()):
-            data = os.pread(self._index, RECORD.size * 4096, self._index_at)
+            data = _pread(self._index, RECORD.size * 4096, self._index_at)
             data = data[: len(data) // RECORD.size * RECORD.size]
             if not data and not self._go_on(end):
                 return
@@ -156,11 +164,11 @@ class Tail:
 
     def _lifted(self, end: int) -> Iterator[Output]:
         while self._frames >= 0 and self._frames_at < end:
-            head = os.pread(self._frames, RECORD.size, self._frames_at)
+            head = _pread(self._frames, RECORD.size, self._frames_at)
             if len(head) < RECORD.size:
                 return
             time, offset, length, number, _, _ = RECORD.unpack(head)
-            data = os.pread(self._frames, length, self._frames_at + RECORD.size)
+            data = _pread(self._frames, length, self._frames_at + RECORD.size)
             self._frames_at += RECORD.size + length
             side = self._sides[number]
             side.lines += 1
