@@ -9,15 +9,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.figure import Figure
 from kestra_magic import settings
 from kestra_magic.model.load import load_flow
 from kestra_magic.model.source import Source
 from kestra_magic.runs.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kestra_magic.runs.flowrun import FlowRun
 
-__all__ = ["main"]
+__all__ = ["figures"]
 
 HEAD = "id: flow\nnamespace: company.team\ntasks:\n"
 SHELL = "io.kestra.plugin.scripts.shell.Commands"
@@ -33,34 +36,35 @@ def tasks(count: int) -> str:
     return HEAD + "".join(f"- {{id: t{n}, type: {SHELL}, {PROCESS}, commands: ['true']}}\n" for n in range(count))
 
 
-def main() -> None:
+def figures() -> Iterator[Figure]:
     text = tasks(100)
     load_flow(Source(text))
-    print(f"validation of 100 tasks: {_seconds(lambda: load_flow(Source(text))) * 1e3:.0f} ms (at most 50)")
+    yield Figure("validation of 100 tasks", _seconds(lambda: load_flow(Source(text))) * 1e3, "ms", most=50)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         settings.update(runs_dir=f"{folder}/runs")
         session = Session(Path(folder))
         _run(session, tasks(5))
-        _overhead(session)
-        _memory(session)
+        yield from _overhead(session)
+        yield from _memory(session)
 
 
-def _overhead(session: Session) -> None:
+def _overhead(session: Session) -> Iterator[Figure]:
     command = ["/bin/sh", "-c", "set -e\ntrue"]
     bare = min(_seconds(lambda: [subprocess.run(command, check=True) for _ in range(200)]) for _ in range(3)) / 200
     whole = min(_seconds(lambda: _run(session, tasks(200))) for _ in range(3)) / 200
     before = time.process_time()
     _run(session, tasks(200))
-    cpu = (time.process_time() - before) / 200
-    print(f"a task of 200: {whole * 1e3:.1f} ms, of it {bare * 1e3:.1f} ms process, {cpu * 1e3:.1f} ms processor")
-    print(f"a task's overhead: {(whole - bare) * 1e3:.1f} ms (at most 10)")
+    yield Figure("a task of 200: processor", (time.process_time() - before) / 200 * 1e3, "ms")
+    yield Figure("a task of 200: its process alone", bare * 1e3, "ms")
+    yield Figure("a task of 200: what it costs beyond its process", (whole - bare) * 1e3, "ms", most=10)
 
 
-def _memory(session: Session) -> None:
+def _memory(session: Session) -> Iterator[Figure]:
     _run(session, EACH % 100)
     small = _megabytes()
+    yield Figure("memory after 100 values of a loop", small, "MB")
     _run(session, EACH % 1000)
-    print(f"memory: {small:.0f} MB after 100 values, {_megabytes():.0f} MB after 1,000 more")
+    yield Figure("memory that 1,000 more add", _megabytes() - small, "MB")
 
 
 def _run(session: Session, text: str) -> FlowRun:
@@ -78,7 +82,3 @@ def _seconds(do: object) -> float:
 def _megabytes() -> float:
     """Resident memory, from /proc."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
-
-
-if __name__ == "__main__":
-    main()

@@ -100,7 +100,8 @@ class ThisCell:
             self._flushed = time.monotonic()
 
     def display(self, bundle: Mapping[str, Any]) -> None:
-        self._file().flush()
+        if not self.frontend.jupyter:  # there the publisher does it
+            self._file().flush()
         if self._shell is None:
             print(bundle["text/plain"])
         else:
