@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..errors import KestraMagicError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Self
 
 __all__ = ["ExpressionError", "ExpressionSyntaxError", "MissingError", "shorten"]
@@ -61,9 +61,26 @@ class MissingError(ExpressionError):
     Kestra's `AttributeNotFoundException`.
     """
 
-    def __init__(self, name: str, known: Iterable[object] = (), note: str = "") -> None:
-        self.name = name
-        super().__init__(f"Unable to find `{name}` used", near=note or did_you_mean(name, map(str, known)))
+    _near: str | None
+
+    def __init__(
+        self, name: str, known: Iterable[object] | Callable[[], Iterable[object]] = (), note: str = ""
+    ) -> None:
+        self.name, self._known = name, known
+        super().__init__(f"Unable to find `{name}` used")
+        self._near = note or None
+
+    @property
+    def near(self) -> str:
+        """Found when it is told: most of these errors are caught."""
+        if self._near is None:
+            known = self._known() if callable(self._known) else self._known
+            self._near = did_you_mean(self.name, map(str, known))
+        return self._near
+
+    @near.setter
+    def near(self, said: str) -> None:
+        self._near = said
 
 
 def shorten(text: str, limit: int = 80) -> str:

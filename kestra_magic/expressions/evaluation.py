@@ -72,7 +72,7 @@ class Evaluation(Context):
     def _missing(self, name: str) -> object:
         if not self.compiled.dialect.strict:
             return None
-        raise MissingError(name, self.visible())
+        raise MissingError(name, self.visible)
 
     def visible(self) -> dict[str, None]:
         """Return the names an expression can read here, innermost first."""

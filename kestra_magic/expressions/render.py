@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import regex
 
+from ..errors import KestraMagicError
 from .compiler import KESTRA, Compiled, Dialect, Site, compile_template
 from .errors import ExpressionError
 from .functions import NO_HOST, Host
@@ -178,7 +179,7 @@ def _unwrapped(text: str) -> str:
 
 
 FAILURES = (
-    ExpressionError, RecursionError, MemoryError, ArithmeticError, ValueError, TypeError, LookupError, AttributeError,
+    KestraMagicError, RecursionError, MemoryError, ArithmeticError, ValueError, TypeError, LookupError, AttributeError,
     OSError,
 )  # fmt: skip
 _SENTENCES: dict[type[BaseException], str] = {

@@ -92,7 +92,7 @@ class Inputs(dict[str, object]):
 
     def __missing__(self, name: str) -> object:
         if name not in self:
-            raise MissingError(name, [*self, *_data(self._notebook)])
+            raise MissingError(name, lambda: [*self, *_data(self._notebook)])
         found = plain(self._notebook[name], name)
         if isinstance(found, Refused):
             raise found.error()
@@ -114,38 +114,54 @@ def bare_name(text: str) -> str | None:
     return found.group(1) if found else None
 
 
-def plain(value: Any, name: str, depth: int = 0) -> object:
+Way = str | tuple[Any, object]
+"""A variable's name, or the way to what it lies in and its key there; it is told only where something is refused."""
+
+
+def plain(value: Any, way: Way, depth: int = 0) -> object:
     """Return a copy of *value* made of plain data; a `Refused` stands where something is none."""
     kind = value.__class__
     if kind in _AS_THEY_ARE:
         return value
     if depth > DEEPEST:
-        return Refused(f"`{name}` is nested more than {DEEPEST} deep, or holds itself")
+        return Refused(f"`{_said(way)}` is nested more than {DEEPEST} deep, or holds itself")
     if kind is list or kind is tuple:
-        return [plain(item, f"{name}[{index}]", depth + 1) for index, item in enumerate(value)]
+        return [
+            item if item.__class__ in _AS_THEY_ARE else plain(item, (way, index), depth + 1)
+            for index, item in enumerate(value)
+        ]
     if kind is dict:
-        return _plain_dict(value, name, depth)
+        return _plain_dict(value, way, depth)
     seen = getattr(kind, "__kestra__", None)
     if seen is not None:
-        return plain(seen(value), name, depth + 1)
-    return _narrowed(value, name, depth)
+        return plain(seen(value), way, depth + 1)
+    return _narrowed(value, way, depth)
 
 
-def _plain_dict(value: Mapping[Any, object], name: str, depth: int) -> object:
+def _said(way: Way) -> str:
+    if isinstance(way, str):
+        return way
+    before, key = way
+    return f"{_said(before)}[{key}]" if isinstance(key, int) else f"{_said(before)}.{key}"
+
+
+def _plain_dict(value: Mapping[Any, Any], way: Way, depth: int) -> object:
     found: dict[object, object] = {}
     for key, inner in [*value.items()]:
-        if not isinstance(key, _KEYS) and not _is_scalar(key):
-            return Refused(f"`{name}` has a key of type `{type(key).__name__}`: keys are texts or numbers")
-        found[plain(key, name, depth + 1)] = plain(inner, f"{name}.{key}", depth + 1)
+        if key.__class__ is not str:
+            if not isinstance(key, _KEYS) and not _is_scalar(key):
+                return Refused(f"`{_said(way)}` has a key of type `{type(key).__name__}`: keys are texts or numbers")
+            key = plain(key, way, depth + 1)
+        found[key] = inner if inner.__class__ in _AS_THEY_ARE else plain(inner, (way, key), depth + 1)
     return found
 
 
-def _narrowed(value: Any, name: str, depth: int) -> object:
+def _narrowed(value: Any, way: Way, depth: int) -> object:
     """Make plain data of a subclass of it, of a path and of a NumPy scalar."""
     if _module(value) == "pandas" and type(value).__name__ in ("NaTType", "NAType"):
         return None
     if isinstance(value, Enum):
-        return plain(value.value, name, depth + 1)
+        return plain(value.value, way, depth + 1)
     if isinstance(value, PurePath):
         return str(value)
     if isinstance(value, datetime):
@@ -153,15 +169,15 @@ def _narrowed(value: Any, name: str, depth: int) -> object:
     if isinstance(value, timedelta):
         return timedelta(value.days, value.seconds, value.microseconds)
     if _is_scalar(value):
-        return _scalar(value, name)
+        return _scalar(value, _said(way))
     for own in (bool, str, int, float):
         if isinstance(value, own):
             return own(value)
     if isinstance(value, (list, tuple)):
-        return plain([*value], name, depth)
+        return plain([*value], way, depth)
     if isinstance(value, Mapping):
-        return _plain_dict(value, name, depth)
-    return Refused(_refusal(value, name))
+        return _plain_dict(value, way, depth)
+    return Refused(_refusal(value, _said(way)))
 
 
 def _module(value: object) -> str:
