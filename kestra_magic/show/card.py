@@ -16,6 +16,7 @@ from urllib.parse import quote
 from markupsafe import Markup, escape
 
 from kestra_magic.runs.explain import excerpt
+from kestra_magic.runs.masking import forms, painted
 from kestra_magic.show.ansi import plain
 from kestra_magic.show.files import Limits, Preview, preview, size
 
@@ -205,11 +206,17 @@ def _tasks(run: Run) -> list[dict[str, str]]:
 def values(run: Run) -> list[Value]:
     """Return what it said as outputs: each leaf by its path; of a flow, those of each task."""
     if not _is_flow(run):
-        return list(_leaves(run.vars, "", _access("outputs", run.name) + ".vars"))
+        return list(_leaves(_seen_vars(run, run.vars), "", _access("outputs", run.name) + ".vars"))
     found: list[Value] = []
     for task in run.context.live.values():
-        found += _leaves(task.vars, f"{task.task_id}.", _access("outputs", task.task_id) + ".vars")
+        found += _leaves(_seen_vars(run, task.vars), f"{task.task_id}.", _access("outputs", task.task_id) + ".vars")
     return found
+
+
+def _seen_vars(run: Run, said: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Outputs are for expressions as they were said; a saved page shows no secret among them."""
+    shown: dict[str, Any] = painted(dict(said), forms(run.context.masked_values()))
+    return shown
 
 
 def _leaves(value: Mapping[str, Any], path: str, expression: str) -> Iterator[Value]:

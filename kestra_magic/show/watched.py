@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kestra_magic.runs.explain import excerpt
+from kestra_magic.runs.masking import forms, painted
 from kestra_magic.show.ansi import plain
 from kestra_magic.show.flowlog import FlowLog
 from kestra_magic.show.logview import Log
@@ -174,7 +175,8 @@ class WatchedRun:
 
     @property
     def vars(self) -> Mapping[str, Any]:
-        return self._run.vars
+        shown: dict[str, Any] = painted(dict(self._run.vars), forms(self._run.context.masked_values()))
+        return shown
 
     @property
     def metrics(self) -> Sequence[Mapping[str, Any]]:

@@ -86,6 +86,7 @@ class FakeRun:
             task_paths={},
             where=lambda path, line: f"line {line}",
             live={name: SimpleNamespace(task_id=name, vars=said) for name, (_, said) in self.tasks.items()},
+            masked_values=tuple,
         )
 
     @staticmethod

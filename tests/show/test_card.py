@@ -111,6 +111,15 @@ def test_a_failure_says_why_at_which_line_and_what_was_ended(tmp_path: Path) -> 
     ]
 
 
+def test_no_secret_among_the_outputs_is_saved(tmp_path: Path) -> None:
+    run = FakeRun(tmp_path, vars={"token": "s3cret", "more": {"in": ["a s3cret b"]}})
+    run.context.masked_values = lambda: ("s3cret",)
+    shown = result(run)  # type: ignore[arg-type]
+
+    assert "s3cret" not in shown["text/html"] + shown["text/plain"]
+    assert "a ****** b" in shown["text/html"]
+
+
 def test_what_is_said_already_is_not_said_twice(tmp_path: Path) -> None:
     shown = card(tmp_path, state=State.FAILED, exit_code=2, error="e", hint="fatal: no", stderr="fatal: no\n")
 
