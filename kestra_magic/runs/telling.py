@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +63,7 @@ class TaskTeller:
         self._failed = 0
         self._script = type_.startswith(SCRIPTS)
         self.reason: Reason = ""
+        self._lines: Counter[str] = Counter()
         self._histories: dict[int, int] = {}
         self._over = 0
         folder = context.folder.path / OWN / f"{self.result.id}-1"
@@ -178,6 +181,7 @@ class TaskTeller:
         data = f"{message}\n".encode()
         offset = self._recorder.size
         self._recorder.write(data, STREAMS.index(stream))
+        self._lines[stream] += 1
         self.context.emit(
             Output(
                 task_run=self.result.id,
@@ -197,6 +201,9 @@ class TaskTeller:
         """Take in what is known only now: files, metrics, and why it failed where no exit code says so."""
         result = self.result
         self._recorder.close()
+        if result.exit is not None:
+            lines = self._lines
+            result.exit = replace(result.exit, stdout_lines=lines["stdout"], stderr_lines=lines["stderr"])
         result.measured = [_metric(metric) for metric in metrics if metric.get("taskRunId") == result.id]
         result.files = OutputFiles(self._files())
         if state_of(told) is State.FAILED and not result.error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote
@@ -204,9 +205,10 @@ class Storage:
             lost = [name for name in names if not os.path.exists(os.path.join(place, name))]
             gone += len(lost)
             for name in lost:
-                os.unlink(os.path.join(place, name))
-            if place != str(self.root) and not os.listdir(place):
-                os.rmdir(place)
+                Path(place, name).unlink(missing_ok=True)  # another kernel tidies too
+            if place != str(self.root):
+                with suppress(OSError):  # something is in it, or it has gone
+                    os.rmdir(place)
         return gone
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kestra_magic import settings
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.model.source import Source
 from kestra_magic.runners.kestra.client import Address, Credentials, connect
@@ -48,10 +49,14 @@ LONG = FLOW.replace(
 
 
 @pytest.fixture(autouse=True)
-def _me(monkeypatch: pytest.MonkeyPatch) -> None:
+def _me(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    before = settings.current()
+    settings.update(runs_dir=str(tmp_path / "runs"))
     monkeypatch.delenv("KESTRA_API_TOKEN", raising=False)
     monkeypatch.setenv("KESTRA_USERNAME", USER[0])
     monkeypatch.setenv("KESTRA_PASSWORD", USER[1])
+    yield
+    settings.update(runs_dir=before.runs_dir)
 
 
 @pytest.fixture(params=[1, 2], ids=["1.x", "2.0"])
