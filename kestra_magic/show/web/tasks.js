@@ -3,7 +3,7 @@ function tasksView({ model }) {
   const rows = h("tbody");
   const scale = h("div", { class: "kc-gantt-scale kc-quiet", "aria-hidden": "true" });
   const place = h("div", { class: "kc-gantt kc-scroll", tabindex: "0", role: "region", "aria-label": "Tasks over time" },
-    h("table", {}, h("thead", {}, h("tr", {}, ["Task", "State", "Time"].map((text) => h("th", { scope: "col" }, text)), h("th", { scope: "col", class: "kc-gantt-axis" }, h("span", { class: "kc-unseen" }, "Attempts over time"), scale))), rows));
+    h("table", {}, h("thead", {}, h("tr", {}, ["Task", "State"].map((text) => h("th", { scope: "col" }, text)), h("th", { scope: "col", class: "kc-numeric" }, "Time"), h("th", { scope: "col", class: "kc-gantt-axis" }, h("span", { class: "kc-unseen" }, "Attempts over time"), scale))), rows));
   let visible = false;
   let clock;
   // Time goes on between what the kernel tells.
