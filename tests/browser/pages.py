@@ -26,7 +26,7 @@ class Page_:
         page.on("console", lambda message: message.type == "error" and self.errors.append(message.text))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", lambda request: ALLOWED.match(request.url) or self.strangers.append(request.url))
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)  # a machine may be busy with other things
 
     def open(self, name, cells, kernel="python3", dark=False):
         self.folder = self.root / f"{name}-{uuid.uuid4().hex[:6]}"
@@ -78,7 +78,7 @@ class Page_:
         return self.page.locator(".kestra-console")
 
     def state(self, word):
-        self.console.locator(f".kc-badge[data-state={word}]").first.wait_for(timeout=60_000)
+        self.console.locator(f".kc-badge[data-state={word}]").first.wait_for()
 
     def tab(self, name):
         self.console.get_by_role("tab", name=re.compile(f"^{name}")).click()

@@ -8,7 +8,7 @@ import shutil
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.browser.conftest import PICTURES, ROOT
+from tests.browser.jupyter import PICTURES, ROOT
 
 TRAINS = """%%kestra_process train -l python -o '*.csv' -o '*.json' --raw
 import json, sys, time
@@ -76,9 +76,8 @@ def violations(page):
     return [(v["id"], node["html"][:200], node["failureSummary"]) for v in found["violations"] for node in v["nodes"]]
 
 
-@pytest.mark.parametrize("tab", TABS)
-def test_axe_finds_no_violation_and_a_picture_is_kept(notebook, theme, tab):
-    train = notebook.console.first
+def shown(train, tab):
+    """The console with *tab* before one's eyes."""
     train.get_by_role("tab", name=re.compile(f"^{tab}")).click()
     if tab == "Files":
         train.get_by_role("treeitem", name="history.csv").click()
@@ -87,8 +86,13 @@ def test_axe_finds_no_violation_and_a_picture_is_kept(notebook, theme, tab):
         train.locator(".kc-chart:visible").first.wait_for()
     if tab == "Outputs":
         train.get_by_text("best: 0.93").wait_for()
+    return train
 
-    train.screenshot(path=PICTURES / f"{tab.lower()}-{theme}.png")
+
+@pytest.mark.parametrize("tab", TABS)
+def test_axe_finds_no_violation_and_a_picture_is_kept(notebook, theme, tab):
+    shown(notebook.console.first, tab).screenshot(path=PICTURES / f"{tab.lower()}-{theme}.png")
+
     assert violations(notebook) == []
 
 
@@ -116,8 +120,15 @@ def test_nothing_is_cut_off_where_there_is_little_room(notebook, tab):
 
 
 @pytest.mark.slow
-def test_pictures_of_the_documentation_are_made_anew(notebook, theme):
+def test_pictures_of_the_documentation_are_made_anew(notebook):
     """`pytest -m slow tests/browser/test_access.py` writes them into docs/pictures."""
-    for kept in sorted(PICTURES.glob("*.png")):
-        if not kept.name.startswith("narrow"):
-            shutil.copy(kept, ROOT / "docs" / "pictures" / kept.name)
+    docs = ROOT / "docs" / "pictures"
+    train, error, flow = (notebook.console.nth(at) for at in range(3))
+    shown(train, "Files").screenshot(path=docs / "console-files.png")
+    error.screenshot(path=docs / "console-error.png")
+    notebook.theme(dark=True)
+    shown(train, "Metrics").screenshot(path=docs / "console-metrics.png")
+    shown(flow, "Tasks").screenshot(path=docs / "console-tasks.png")
+    shutil.copy(PICTURES / "running.png", docs / "console-running.png")
+
+    assert len(list(docs.glob("console-*.png"))) >= 5

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.browser.conftest import OLDER
+from tests.browser.jupyter import OLDER
 
 WAITS = "%%kestra_process train\necho up; sleep 60 & wait"
 SAYS = "%%kestra_process train\necho said by the child; echo and this >&2"
