@@ -70,9 +70,10 @@ class ProcessLife(Life):
             end(self._helper)
 
     def _prepare(self) -> None:
-        asking = self.context.place(self.task, self.id, self.attempts, self.frame)
-        self._runner = runner_for(self.task, self.context, asking.render)
-        place = self.context.place(self.task, self.id, self.attempts, self.frame, runner=self._runner)
+        place = self.context.place(self.task, self.id, self.attempts, self.frame)
+        self._runner = runner_for(self.task, self.context, place.render)
+        if self._runner is not self.context.runner:
+            place = self.context.place(self.task, self.id, self.attempts, self.frame, runner=self._runner)
         self.result.prepared = prepare(self.task, replace(place, watch=self._watch))
         self.result.log_file = LogFile(Path(place.log_dir))
         for sentence in self.context.told():

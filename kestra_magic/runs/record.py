@@ -28,7 +28,7 @@ def write_record(context: Context, state: State, error: str) -> None:
     Raises:
         KestraMagicError: the disk does not take it.
     """
-    text = context.masked(json.dumps(record(context, state, error), indent=1, default=str))
+    text = context.masked(json.dumps(record(context, state, error), default=str))
     try:
         _write(context.folder.path / OWN, text)
     except OSError as failure:
