@@ -25,14 +25,16 @@ class TestCluster:
 
     Args:
         patience: after so long a worker that is not heard of counts as gone.
+        pem: certificate and key of everyone; then all speak TLS.
     """
 
     __test__ = False
 
-    def __init__(self, folder: Path, workers: dict[str, str], patience: str = "5m") -> None:
+    def __init__(self, folder: Path, workers: dict[str, str], patience: str = "5m", pem: Path | None = None) -> None:
         self.folder = folder
         self.workers = workers
         self.patience = patience
+        self.pem = pem
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._port = 0
 
@@ -59,13 +61,18 @@ class TestCluster:
 
     @property
     def address(self) -> str:
-        return f"tcp://127.0.0.1:{self._port}"
+        return f"{'tls' if self.pem else 'tcp'}://127.0.0.1:{self._port}"
+
+    @property
+    def _tls(self) -> tuple[str, ...]:
+        pem = str(self.pem)
+        return ("--tls-ca-file", pem, "--tls-cert", pem, "--tls-key", pem) if self.pem else ()
 
     def start_scheduler(self) -> None:
         """Start it, again on the same port if there was one."""
         said = self.folder / "scheduler.json"
         said.unlink(missing_ok=True)
-        port = ("--port", str(self._port))
+        port = ("--port", str(self._port), *self._tls, *(("--protocol", "tls") if self.pem else ()))
         self._start(
             "scheduler", "scheduler", "--host", "127.0.0.1", *port, "--scheduler-file", str(said), "--no-dashboard"
         )
@@ -74,7 +81,14 @@ class TestCluster:
 
     def start_worker(self, name: str, resources: str, *more: str, threads: int = 2) -> None:
         """Start a worker with its nanny."""
-        own = ("--local-directory", str(self.folder / f"{name}-space"), "--resources", resources, "--no-dashboard")
+        own = (
+            "--local-directory",
+            str(self.folder / f"{name}-space"),
+            "--resources",
+            resources,
+            "--no-dashboard",
+            *self._tls,
+        )
         self._start(name, "worker", self.address, "--name", name, "--nthreads", str(threads), *own, *more)
 
     def _start(self, name: str, *words: str) -> None:

@@ -63,7 +63,7 @@ class Cluster:
     def _connected(self) -> Any:
         try:
             client = connecting(self.address, timeout=PATIENCE, set_as_default=False, security=self._security)
-        except (*UNREACHED, ValueError, RuntimeError) as error:
+        except (*UNREACHED, ValueError, TypeError, RuntimeError) as error:
             raise KestraMagicError(
                 f"no Dask scheduler answers at `{self.address}`: {_why(error)}; start one with `dask scheduler`"
             ) from None
