@@ -31,7 +31,7 @@ class Entry:
 
     def __init__(self, context: Context, journal: Journal | None, of: Record | None = None) -> None:
         self.of = of
-        self.mine = of is None
+        self.mine = of is None or context.again
         self.leaving = False
         self._context = context
         self._journal = journal

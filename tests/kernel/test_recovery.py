@@ -129,6 +129,7 @@ def test_what_asked_for_it_begins_again_from_the_beginning(begin: Begin, tmp_pat
         "left by a kernel that ended: `again` begins again from the beginning (attempt 2 of 3)\n0.25 1\n"
     )
     assert "SUCCESS" in second.until(cell, lambda reply: "SUCCESS" in reply.plain).plain
+    assert second.value("(again.wait().ok, __import__('os').listdir(again.context.runner.work))") == "(True, [])"
     assert second.value("(again.ok, again.attempts, list(again.files), again.folder.name)") == (
         "(True, 2, ['made.txt'], 'again-1')"
     )

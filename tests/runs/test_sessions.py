@@ -328,3 +328,61 @@ def test_what_another_living_kernel_may_hold_stays(session: Session, begin: Begi
     session.pruning.now()
 
     assert sorted(p.name for p in session.base.glob("theirs-*")) == ["theirs-1", "theirs-2"]
+
+
+# Flows
+
+FLOW = """id: pair
+namespace: a.b
+tasks:
+  - id: one
+    type: io.kestra.plugin.scripts.shell.Commands
+    commands: ["echo one {{ inputs.n }}"]
+  - id: two
+    type: io.kestra.plugin.scripts.shell.Script
+    outputFiles: [out.txt]
+    script: "echo {{ outputs.one.exitCode }} > out.txt; echo two"
+inputs:
+  - {id: n, type: INT}
+"""
+
+
+def flow(session: Session, tmp_path: Path) -> Run:
+    return session.flow(Source(FLOW), {"inputs": {"n": 7}}, beside=tmp_path).start().wait()
+
+
+def test_a_flow_is_found_again_with_all_its_tasks(session: Session, tmp_path: Path) -> None:
+    run = flow(session, tmp_path)
+    found = attach(Session(tmp_path), "pair")
+
+    assert (found.state, run.ok) == (State.SUCCESS, True)
+    assert [result.stdout for result in found.context.live.values()] == ["one 7\n", "two\n"]
+    assert found.outputs["one"]["exitCode"] == 0
+    assert found.files["out.txt"].read_text() == "0\n"
+
+
+def test_a_flow_that_a_dead_kernel_left_is_marked(session: Session, tmp_path: Path) -> None:
+    run = flow(session, tmp_path)
+    orphaned(session, run)
+
+    assert recover(session).sentence == "left by a kernel that ended: `pair` did not finish (FAILED)"
+    assert attach(session, "pair").state is State.FAILED
+
+
+def test_a_flow_that_asked_for_it_begins_again_from_its_beginning(session: Session, tmp_path: Path) -> None:
+    run = flow(session, tmp_path)
+    orphaned(session, run, requeue=True)
+    found = recover(session)
+
+    assert "begins again from the beginning (attempt 2 of 3)" in found.sentence
+    again = found.again[0].start().wait()
+    assert (again.id, again.ok, again.folder, again.files["out.txt"].read_text()) == (run.id, True, run.folder, "0\n")
+    record = session.journal.get(run.id)
+    assert record is not None
+    assert (record.state, record.attempt) == ("SUCCESS", 2)
+
+
+def test_a_flow_is_run_again_with_another_input(session: Session, tmp_path: Path) -> None:
+    again = flow(session, tmp_path).rerun(n=8)
+
+    assert next(iter(again.context.live.values())).stdout == "one 8\n"
