@@ -27,6 +27,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m kestra_magic", description="Kestra's Process task runner in a notebook cell."
     )
+    from kestra_magic.magics.options import PARTS
+
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     demo = verbs.add_parser("demo", help="run a notebook on a real kernel, its output live in this terminal")
     demo.add_argument("notebook", nargs="?", type=Path, default=Path("notebooks/quickstart.ipynb"))
@@ -37,6 +39,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("-f", "--file", action="append", default=[], metavar="[DEST=]SRC", help="place an input file")
     run.add_argument("--env-file", metavar="FILE", help="dotenv: its values are secrets")
     run.add_argument("--strict", action="store_true", help="refuse what runs here otherwise than on a server")
+    for option in PARTS:
+        run.add_argument(*option.flags, dest=option.long, metavar=option.metavar, help=option.help)
     run.set_defaults(do=_run)
     validate = verbs.add_parser("validate", help="say what is wrong with flows, each problem with its line")
     validate.add_argument("flow", type=Path, nargs="+")
@@ -51,11 +55,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(asked: argparse.Namespace) -> int:
+    from kestra_magic.magics.options import PARTS
     from kestra_magic.model.source import read_source
     from kestra_magic.runs.session import session
     from kestra_magic.show.terminal import follow
 
     options = {"input": asked.input, "file": asked.file, "env-file": asked.env_file, "strict": asked.strict}
+    options |= {option.long: getattr(asked, option.long) for option in PARTS}
     try:
         home = asked.flow.absolute().parent
         run = session().flow(read_source(asked.flow), options, beside=Path.cwd(), home=home)

@@ -98,6 +98,17 @@ def test_what_cannot_start_is_2_and_one_sentence(folder: Path, words: list[str],
     assert "Traceback" not in err
 
 
+def test_a_part_of_a_flow_runs(folder: Path) -> None:
+    other = "  - {id: two, type: io.kestra.plugin.core.log.Log, message: second}\n"
+    (folder / "flows" / "count.yaml").write_text(FLOW + other)
+
+    assert "second" not in ended(shell(folder, "run", "flows/count.yaml", "--until", "count"))[1]
+    assert ended(shell(folder, "run", "flows/count.yaml", "--from", "two"))[:2] == (
+        0,
+        "INFO  outputs of the last execution are used again\nINFO  two | second\n",
+    )
+
+
 def test_an_interrupt_ends_everything(folder: Path) -> None:
     process = shell(folder, "run", "flows/slow.yaml")
     child = int(process.stdout.readline().removeprefix("sleep | "))

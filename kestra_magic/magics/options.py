@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["FLOW", "PROCESS", "Option"]
+__all__ = ["FLOW", "PARTS", "PROCESS", "Option"]
 
 
 @dataclass(frozen=True, slots=True)

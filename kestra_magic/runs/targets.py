@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["spelled"]
 
-Tell = "Callable[[str, str], None]"
+_JSON = re.compile(r"\bjson\(|\|\s*json\b")
 
 
 def spelled(task: Mapping[str, Any], target: str, tell: Callable[[str, str], None]) -> dict[str, Any]:
@@ -21,7 +22,16 @@ def spelled(task: Mapping[str, Any], target: str, tell: Callable[[str, str], Non
     for key, value in task.items():
         name, said = _to_2(key, value) if target == "2.0" else _to_1(key, value, tell)
         made[name] = _attempts(said) if name == "retry" and isinstance(said, dict) else said
+        if target == "2.0" and any(_JSON.search(text) for text in _texts(value)):
+            tell(key, "Kestra 2.0 has no `json`: write `fromJson(…)` and `| toJson` instead")
     return made
+
+
+def _texts(value: Any) -> list[str]:
+    """Return the texts with expressions in *value*."""
+    if isinstance(value, dict | list):
+        return [text for item in (value.values() if isinstance(value, dict) else value) for text in _texts(item)]
+    return re.findall(r"\{[{%].*?[%}]\}", value, re.DOTALL) if isinstance(value, str) else []
 
 
 def _attempts(retry: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SCHEMES", "NoSuchURI", "Storage", "is_uri", "slug", "task_uri"]
 
+_SHARED = re.compile(r"kestra:///(?P<space>[^:]+?)/_files/(?P<name>.+)", re.DOTALL)
 SCHEMES = ("kestra://", "file://", "nsfile://")
 
 
@@ -121,6 +122,10 @@ class Storage:
             return self._namespace_file(uri, namespace)
         if uri.startswith("file://"):
             return self._local_file(uri)
+        shared = _SHARED.fullmatch(uri)
+        if shared:  # what `fileURI()` gives
+            space = shared["space"].replace("/", ".")
+            return self._namespace_file(f"nsfile://{space}/{shared['name']}", namespace)
         return self._stored(uri)
 
     def open(self, uri: str, *, namespace: str = "") -> IO[bytes]:

@@ -53,7 +53,7 @@ CELLS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
         {"cfg": {"x": [1, {"y": "{{ no }}"}]}, "xs": [1, 2]},
         [("a", "echo '{{ cfg.x[1] | toJson }}' {{ xs | length }} {% for x in xs %}<{{ x }}>{% endfor %}")],
     ),
-    "names that templates set themselves": ({"x": 1}, [("a", "{% set y = x %}echo {{ y }} {{ 'x' }} {{ {'x': x}.x }}")]),
+    "names that templates set themselves": ({"x": 1}, [("a", "{% set y = x %}echo {{ y }} {{ 'x' }} {{ ({'x': x}).x }}")]),
     "outputs handed on": (
         {},
         [
@@ -195,6 +195,52 @@ def test_any_text_is_the_same_file(tmp_path_factory: pytest.TempPathFactory, tex
     assert book.exported().files["out"].read_bytes() == book.names["a"].files["out"].read_bytes()
 
 
+PRINTABLE = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=20)
+PLAIN = st.one_of(
+    st.integers(), st.booleans(), PRINTABLE, st.text("{}%#'\"$` ", max_size=9), st.lists(st.integers(), max_size=3)
+)
+OF_THE_NOTEBOOK = (
+    "{{ v }}",
+    "{{ inputs.v }}",
+    "{% if v is not null %}yes{% endif %}",
+    "{{ [v] | toJson }}",
+    "{% set w = v %}{{ w }}",
+    "{{ ({'v': v}).v }}",
+)
+OF_A_CELL = (
+    "{{ outputs.%s.vars.n }}", "{{ %s.vars.n + 1 }}", "{{ %s.state }}", "{% if %s.exitCode == 0 %}ok{% endif %}",
+    "{{ read(%s.files['f']) }}", "{{ outputs.%s.outputFiles['f'] is null }}",
+)  # fmt: skip
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(
+            PLAIN,
+            st.lists(st.sampled_from(OF_THE_NOTEBOOK), max_size=3),
+            st.lists(st.sampled_from(OF_A_CELL), max_size=3),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_random_notebooks_give_the_same_as_flows(
+    tmp_path_factory: pytest.TempPathFactory, cells: list[Any], random: Any
+) -> None:
+    """Each cell says values of the notebook, which change from cell to cell, and what earlier cells left."""
+    book = Book(tmp_path_factory.mktemp("book"))
+    for n, (value, own, others) in enumerate(cells):
+        book.names["v"] = value
+        seen = [each.replace("%s", f"c{random.randrange(n)}") for each in others if n]
+        said = "\n".join([*own, *seen])
+        kept = f'echo \'::{{"outputs": {{"n": {n}}}}}::\'; echo kept {n} > f'
+        assert book.cell(f"c{n} -o f", f"cat <<'END OF IT'\n{said}\nEND OF IT\n{kept}").ok
+
+    same(book)
+
+
 def test_the_latest_text_of_a_cell_counts_in_the_place_of_its_first(book: Book) -> None:
     book.cell("a", "echo old")
     book.cell("b", "echo b")
@@ -292,6 +338,13 @@ def test_the_words_are_those_of_the_target(book: Book, target: str, written: str
     (task,) = flow_of(book, target=target)["tasks"]
 
     assert {key: task[key] for key in found} == found
+
+
+def test_words_that_the_target_lost_are_told(book: Book) -> None:
+    book.cell("a", '#| env: {X: "{{ [1] | json }}"}\necho json $X')
+
+    assert any("line 2: Kestra 2.0 has no `json`" in told for told in book.export(target="2.0").told)
+    assert not any("json" in told for told in book.export().told)
 
 
 def test_secrets_do_not_leave(book: Book) -> None:

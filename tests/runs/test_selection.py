@@ -195,6 +195,19 @@ def test_fixtures_stand_in_for_the_world(book: Book) -> None:
     assert book.session.kv.get("company.team", "limit") == "real"
 
 
+def test_a_file_of_the_fixtures_has_an_address(book: Book) -> None:
+    book.names["fx"] = {
+        "files": {"r.json": {"limit": 3}},
+        "tasks": [{"id": "s3", "outputs": {"uri": "{{ fileURI('r.json') }}"}}],
+    }
+    text = FIXED.split("inputs:")[0] + "tasks:\n  - {id: s3, type: io.kestra.plugin.aws.s3.Download}\n"
+    text += f"  - {{id: use, type: {RETURN}, format: '{{{{ fromJson(read(outputs.s3.uri)).limit }}}}'}}\n"
+
+    run = book.flow(text, "--fixtures fx")
+
+    assert values(run) == {"use": "3"}, run.error
+
+
 def test_fixtures_may_be_a_variable_and_given_inputs_come_first(book: Book) -> None:
     book.names["fx"] = {
         "tasks": [{"id": "s3", "outputs": {"uri": "u"}}],

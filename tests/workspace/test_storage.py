@@ -28,6 +28,16 @@ def uri_of(path: str, name: str) -> str:
     return task_uri("company.team", "My_Flow", "exec", "Train it", "run", path, name)
 
 
+def test_what_file_uri_gives_leads_to_the_namespace_file(tmp_path: Path) -> None:
+    (tmp_path / "_files").mkdir()
+    (tmp_path / "_files" / "a b.txt").write_text("here")
+    storage = Storage(tmp_path / "root", namespace_files=tmp_path / "_files")
+
+    assert storage.path("kestra:///company/team/_files/a b.txt", namespace="company.team").read_text() == "here"
+    with pytest.raises(NoSuchURI):
+        storage.path("kestra:///company/team/_files/b.txt", namespace="company.team")
+
+
 def test_a_task_file_has_kestras_address() -> None:
     uri = uri_of("/w/out.csv", "out.csv")
 
