@@ -8,7 +8,7 @@ alone is not enough (a forked worker keeps the socket open; `os.execv` keeps the
 from __future__ import annotations
 
 import os
-import select
+import resource
 import socket
 import time
 from contextlib import suppress
@@ -16,13 +16,12 @@ from functools import partial
 
 from kestra_magic.process import cgroup
 from kestra_magic.process.launch import LaunchError, Pipes, launch
-from kestra_magic.process.link import Link
+from kestra_magic.process.link import Link, first_message
 from kestra_magic.process.loop import Loop, wake_pipe
 from kestra_magic.process.recorder import write_status
 from kestra_magic.process.system import LINUX, adopt_orphans, boot_id, exit_code, name_process, reap, stat
 from kestra_magic.process.tree import Tree
 from kestra_magic.process.usage import Meter
-from kestra_magic.process.wire import Frames
 from kestra_magic.process.written import Written
 
 TYPE_CHECKING = False
@@ -45,7 +44,7 @@ def guard(connection: socket.socket, kernel: int | None, *, detached: bool = Fal
     name_process("kst-guard")
     whole = adopt_orphans()
     cgroup.enter()
-    request = _request(connection, kernel)
+    request = first_message(connection, kernel)
     if request is None:
         os._exit(0)
     guardian = Guardian(request, connection, None if detached else kernel, whole=whole)
@@ -55,23 +54,6 @@ def guard(connection: socket.socket, kernel: int | None, *, detached: bool = Fal
         guardian.give_up(error)
         raise
     os._exit(0)
-
-
-def _request(connection: socket.socket, kernel: int | None) -> dict[str, Any] | None:
-    frames = Frames()
-    while True:
-        ready, _, _ = select.select([connection.fileno(), *([] if kernel is None else [kernel])], [], [])
-        if ready == [kernel]:  # what it had asked for wholly before it died is another matter: see `detach`
-            return None
-        try:
-            seen = connection.recv(1 << 16, socket.MSG_PEEK)
-            data = connection.recv(seen.find(b"\n") + 1 or len(seen))  # a stop may be said right behind it
-        except OSError:
-            return None
-        if not data:
-            return None
-        for message in frames.feed(data):
-            return message
 
 
 class Guardian:
@@ -382,18 +364,11 @@ class Guardian:
         return "; ".join(dict.fromkeys(self.errors))
 
     def _figures(self) -> dict[str, Any]:
-        import resource
-
-        own = resource.getrusage(resource.RUSAGE_CHILDREN)
-        totals = self.meter.totals()
         return {
             "ended": len(self.tree.ended),
             "strays": len(self.tree.ended & self.tree.strays),
             **(self.written.figures() if self.tree.main else {}),
-            "cpu_seconds": max(own.ru_utime + own.ru_stime, totals["cpu_seconds"]),
-            "rss_bytes": max(self.meter.peak, own.ru_maxrss * (1024 if LINUX else 1)),
-            "read_bytes": totals["read_bytes"],
-            "write_bytes": totals["write_bytes"],
+            **self.meter.in_all(resource.getrusage(resource.RUSAGE_CHILDREN)),
         }
 
     def _sample(self) -> None:

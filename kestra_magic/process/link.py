@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["Link"]
+__all__ = ["Link", "first_message"]
 
 
 class Link:
@@ -66,3 +66,21 @@ class Link:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def first_message(connection: socket.socket, kernel: int | None) -> dict[str, Any] | None:
+    """Wait for what is to be done; None if nobody is there to ask for it any more."""
+    frames = Frames()
+    while True:
+        ready, _, _ = select.select([connection.fileno(), *([] if kernel is None else [kernel])], [], [])
+        if ready == [kernel]:  # what it had asked for wholly before it died is another matter: see `detach`
+            return None
+        try:
+            seen = connection.recv(1 << 16, socket.MSG_PEEK)
+            data = connection.recv(seen.find(b"\n") + 1 or len(seen))  # a stop may be said right behind it
+        except OSError:
+            return None
+        if not data:
+            return None
+        for message in frames.feed(data):
+            return message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 
 TYPE_CHECKING = False
@@ -12,8 +13,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Meter", "memory_limit", "sample"]
 
-_TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
-_PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+if sys.platform == "win32":
+    _TICKS, _PAGE, _PAGES = 100, 4096, 0
+else:
+    _TICKS, _PAGE, _PAGES = (os.sysconf(name) for name in ("SC_CLK_TCK", "SC_PAGE_SIZE", "SC_PHYS_PAGES"))
 
 
 class Meter:
@@ -42,6 +45,13 @@ class Meter:
         reads, writes = (sum(io[side] for io in self._io.values()) for side in (0, 1))
         return {"cpu_seconds": sum(self._cpu.values()), "read_bytes": reads, "write_bytes": writes}
 
+    def in_all(self, own: Any) -> dict[str, Any]:
+        """Return the fields of an `Exited` event, with what the system counted (*own*, a rusage) of the short-lived."""
+        totals = self.totals()
+        cpu = max(own.ru_utime + own.ru_stime, totals["cpu_seconds"])
+        peak = max(self.peak, own.ru_maxrss * (1024 if sys.platform == "linux" else 1))
+        return {**totals, "cpu_seconds": cpu, "rss_bytes": peak}
+
 
 def _processor_and_memory(pid: int) -> tuple[float, int]:
     with open(f"/proc/{pid}/stat", "rb", 0) as file:
@@ -58,7 +68,7 @@ def _input_and_output(pid: int) -> tuple[int, int]:
 
 def memory_limit() -> int:
     """Return the bytes that processes here may hold: the machine's, or what a group of control allows; 0 if unknown."""
-    limits = [os.sysconf("SC_PHYS_PAGES") * _PAGE] if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", {}) else []
+    limits = [_PAGES * _PAGE] if _PAGES else []
     for path in _limit_files():
         with suppress(OSError, ValueError), open(path) as file:  # no such group, or «max»
             limits.append(int(file.read()))

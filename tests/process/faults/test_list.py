@@ -27,7 +27,7 @@ Of 66 what can be had without a server of files: where a network file system is,
 """
 
 
-def tests_of(file: Path) -> set[str]:
+def names_in(file: Path) -> set[str]:
     return {n.name for n in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(n, ast.FunctionDef)}
 
 
@@ -47,4 +47,4 @@ def test_each_of_the_seventy_faults_has_its_test() -> None:
 def test_what_is_elsewhere_is_there(number: int) -> None:
     file, name = ELSEWHERE[number]
 
-    assert name in tests_of(TESTS / file)
+    assert name in names_in(TESTS / file)
