@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -92,8 +91,7 @@ class Room(WorkerPlugin):
         return await asyncio.to_thread(one.read, **what) if do == "read" else _said(one)[do](**what)
 
     def describe(self) -> dict[str, str]:
-        version = ".".join(map(str, sys.version_info[:3]))
-        return {"worker": str(self.worker.address), "name": str(self.worker.name), "python": version}
+        return {"worker": str(self.worker.address), "name": str(self.worker.name)}
 
 
 def _said(one: Attempt) -> Mapping[str, Any]:
