@@ -166,6 +166,7 @@ class _Builder:
         self.numbers: dict[Site, int] = {}
         self.macros: dict[str, tuple[str, tree.Macro]] = {}
         self.blocks: dict[str, str] = {}
+        self.last: dict[str, tree.Block] = {}  # of several blocks of one name all print the last, be it within
         self.bodies: list[nodes.Block] = []
         self.source: str | None = None
         self.catching = 0
@@ -199,6 +200,7 @@ class _Builder:
                     self._register(body)
                 case tree.Block(name=name, body=body):
                     self.blocks.setdefault(name, f"b{len(self.blocks)}")
+                    self.last[name] = statement
                     self._register(body)
                 case tree.If(branches=branches, otherwise=otherwise):
                     for _, _, body in branches:
@@ -287,8 +289,8 @@ class _Builder:
         if name is None:
             return []
         body = self._inside(block.body)
-        self.bodies = [known for known in self.bodies if known.name != name]
-        self._capture(name, body)
+        if self.last[block.name] is block:
+            self._capture(name, body)
         self.source = block.source
         parts = self._operation(":place", _CONTEXT, nodes.Const(name), line=block.line)
         number = parts.lineno
@@ -305,7 +307,8 @@ class _Builder:
         self.source = tag.source
         value: nodes.Expr = self._operation(":captured", _CONTEXT, nodes.Const(name), line=tag.line)
         for line, filter_name, arguments in tag.filters:
-            value = self._filter(filter_name, value, arguments, line)
+            operand = nodes.MarkSafe(value) if filter_name == "default" else value
+            value = self._filter(filter_name, operand, arguments, line)
         return self._output(value, self._site(tag.line, tag.source))
 
     # expressions

@@ -189,6 +189,8 @@ TAGS: Rows = {
     'maps in a macro are no JSON': ('{% macro tag(m) %}{{ m }}{% endmacro %}{{ tag(pair) }}', '{a=1, b=two}'),
     'two macros of one name': ('{% macro t() %}{% endmacro %}{% macro t() %}{% endmacro %}', FAILS),
     'blocks': ("{% block bl %}B{% endblock %}{{ block('bl') }}", 'BB'),
+    'the innermost block of a name is all of them': ('{% block b %}{% block b %}X{% endblock %}{% endblock %}', 'X'),
+    'default as a tag': ('{% filter default %}{{ count }}{% endfilter %}', '3'),
     'a filter tag': ('{% filter upper %}a{{ word }}{% endfilter %}', 'ABIRD'),
     'two filters in a tag': ('[{% filter upper | trim %} a {% endfilter %}]', '[A]'),
     'no include': ("{% include 'x' %}", FAILS),
