@@ -14,7 +14,7 @@ from kestra_magic.errors import KestraMagicError
 from kestra_magic.show.files import preview
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from kestra_magic.show.logview import LogView
     from kestra_magic.show.watched import Watched
@@ -26,6 +26,9 @@ __all__ = ["Answers"]
 MOST_LINES = 1_000
 PIECE_BYTES = 4 << 20
 MOST_ENTRIES = 200_000
+FIRST_ENTRIES = 500
+MORE_AT_ONCE = 25_000
+OWN = ("_run", ".gitignore")
 MOST_FOUND = 1_000
 VALUE_CHARS = 20_000
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
@@ -71,8 +74,11 @@ class Answers:
     # Files
 
     def _folder(self, asked: Mapping[str, Any]) -> Answer:
-        """List one folder: columns of names, sizes and kinds, which 100,000 of them cross quickly."""
-        return _columns(self._entries(str(asked["path"]))), []
+        """List one folder from entry *from* on: a screenful at once, then more at a time; only those are looked at."""
+        first = int(asked.get("from", 0))
+        listed = self._listed(str(asked["path"]))
+        part = listed[first : first + (MORE_AT_ONCE if first else FIRST_ENTRIES)]
+        return {**_columns(self._entry(*entry) for entry in part), "total": len(listed)}, []
 
     def _find(self, asked: Mapping[str, Any]) -> Answer:
         wanted = str(asked["text"]).lower()
@@ -120,13 +126,12 @@ class Answers:
             raise PermissionError
         return path
 
-    def _entries(self, folder: str) -> Iterator[Entry]:
+    def _listed(self, folder: str) -> list[tuple[str, os.DirEntry[str]]]:
+        """Return the entries of *folder* by their path from the root, folders first."""
         with os.scandir(self._path(folder)) as entries:
-            rows = sorted(islice(entries, MOST_ENTRIES), key=lambda e: (not e.is_dir(), e.name))
-        for entry in rows:
-            name = f"{folder}/{entry.name}" if folder else entry.name
-            if not (folder == "" and entry.name in ("_run", ".gitignore")):
-                yield self._entry(name, entry)
+            known = [entry for entry in islice(entries, MOST_ENTRIES) if folder or entry.name not in OWN]
+        known.sort(key=lambda entry: (not entry.is_dir(), entry.name))
+        return [(f"{folder}/{entry.name}" if folder else entry.name, entry) for entry in known]
 
     def _entry(self, name: str, entry: os.DirEntry[str]) -> Entry:
         if entry.is_dir(follow_symlinks=False):
@@ -143,7 +148,7 @@ class Answers:
         return "output" if self._source.declared(name) else "undeclared"
 
     def _below(self, folder: str) -> Iterator[Entry]:
-        for row in self._entries(folder):
+        for row in (self._entry(*entry) for entry in self._listed(folder)):
             if row[1] >= 0:
                 yield row
             else:
@@ -187,7 +192,7 @@ Entry = tuple[str, int, str]
 """A name, its bytes (-1: a folder) and its mark."""
 
 
-def _columns(rows: Iterator[Entry] | list[Entry]) -> dict[str, Any]:
+def _columns(rows: Iterable[Entry]) -> dict[str, Any]:
     listed = list(rows)
     return {"names": [r[0] for r in listed], "sizes": [r[1] for r in listed], "marks": [r[2] for r in listed]}
 

@@ -19,7 +19,7 @@ for n in range(12):
     print('::{"metrics": [{"name": "loss", "type": "gauge", "value": %f, "tags": {"set": "train"}}]}::' % (1 / (n + 1)))
     print(f'\\x1b[32mINFO\\x1b[0m epoch {n:02d} loss={1 / (n + 1):.4f} see https://example.org/runs/{n}', flush=True)
     print(f'\\rtrain: {n * 8}%|###       | {n}/12 [00:0{n // 4}<00:0{3 - n // 4}, 4.0it/s]', end='', file=sys.stderr, flush=True)
-    time.sleep(0.25)
+    time.sleep(0.5)
 print('WARNING: one class is empty')
 """
 FAILS = """%%kestra_process check -l python
@@ -50,7 +50,7 @@ FRAME = """name => {
 def notebook(visit):
     page = visit("access", TRAINS, FAILS, FLOW, width=1280)
     page.run(0)
-    page.console.get_by_text("epoch 08").wait_for()
+    page.console.get_by_text("epoch 03").wait_for()
     page.picture("running")
     page.idle(0)
     page.run(1)
@@ -124,6 +124,7 @@ def test_pictures_of_the_documentation_are_made_anew(notebook):
     """`pytest -m slow tests/browser/test_access.py` writes them into docs/pictures."""
     docs = ROOT / "docs" / "pictures"
     train, error, flow = (notebook.console.nth(at) for at in range(3))
+    notebook.theme(dark=False)
     shown(train, "Files").screenshot(path=docs / "console-files.png")
     error.screenshot(path=docs / "console-error.png")
     notebook.theme(dark=True)

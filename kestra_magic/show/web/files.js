@@ -11,6 +11,7 @@ function filesView({ model, ask, say, save }) {
   let rows = [];
   let chosen = -1;
   let loaded = false;
+  let turn = 0;
 
   const rolled = roll(tree, { height: NODE, count: () => rows.length, row: draw, stamp: (at) => `${rows[at].path}|${open.has(rows[at].path)}|${at === chosen}` });
   const listed = ({ names, sizes, marks }, level) =>
@@ -41,6 +42,21 @@ function filesView({ model, ask, say, save }) {
     rolled.show(chosen);
     if (!rows[chosen].folder) previewFile({ model, ask, say, save }, shown, rows[chosen]);
   }
+  // What comes after the first screenful is fetched behind it, and stands where its folder ends.
+  async function rest(path, level, { names, total = 0 }) {
+    const mine = turn;
+    for (let have = names.length; have < total; ) {
+      const answer = await ask("folder", { path, from: have }, 60000);
+      const above = rows.findIndex((row) => row.path === path);
+      if (mine !== turn || !answer.names.length || (path && !open.has(path))) return;
+      let end = above + 1;
+      while (path && end < rows.length && rows[end].level >= level) end++;
+      if (!path) end = rows.length;
+      rows = [...rows.slice(0, end), ...listed(answer, level), ...rows.slice(end)];
+      have += answer.names.length;
+      rolled.schedule();
+    }
+  }
   async function toggle(at) {
     const { path, level } = rows[at];
     if (open.has(path)) {
@@ -50,18 +66,19 @@ function filesView({ model, ask, say, save }) {
       open.delete(path);
     } else {
       try {
-        const inside = listed(await ask("folder", { path }), level + 1);
+        const answer = await ask("folder", { path });
+        const inside = listed(answer, level + 1);
         const now = rows.findIndex((row) => row.path === path);
         if (now < 0 || open.has(path)) return;
         open.set(path, inside.length);
         rows = [...rows.slice(0, now + 1), ...inside, ...rows.slice(now + 1)];
+        rest(path, level + 1, answer).catch((error) => say(error.message));
       } catch (error) {
         return say(error.message);
       }
     }
     rolled.clear();
   }
-  let turn = 0;
   async function load() {
     const mine = ++turn;
     const text = query.value;
@@ -71,9 +88,10 @@ function filesView({ model, ask, say, save }) {
       open.clear();
       const before = rows[chosen]?.path;
       rows = listed(answer, 0);
+      rest("", 0, answer).catch((error) => say(error.message));
       chosen = rows.findIndex((row) => row.path === before);
       loaded = true;
-      setText(counted, answer.more ? `the first ${rows.length} found` : text ? `${plural(rows.length, "file")} found` : plural(rows.length, "entry", "entries"));
+      setText(counted, answer.more ? `the first ${rows.length} found` : text ? `${plural(rows.length, "file")} found` : plural(answer.total, "entry", "entries"));
       if (!rows.length && !text) shown.replaceChildren(h("p", { class: "kc-empty kc-quiet" }, "No files here yet."));
       else if (chosen < 0) shown.replaceChildren(h("p", { class: "kc-empty kc-quiet" }, "Choose a file to see what is in it."));
     } catch (error) {
