@@ -24,6 +24,18 @@ RANDOM = 600
 VOLATILE = ("now(", "uuid", "randomInt", "randomPort", "id()", "nanoId", "ksuid", "printContext", "timestampN")
 
 
+NAMED = {
+    r"\| (format|regexMatch|regexReplace|regexExtract)\(": "newer than 1.3: the default here is what the next Kestra does",
+    r"left [*%] right|(right|left) < left|replace\(\{'a': 'b'\}\) - |json \* ": "numbers in texts count, in newer Pebble",
+    r"^\{\{ a - b \}\}": "1.3 changes the list that is subtracted from; newer Pebble does not",
+    r"template\.name": "a name of 1.3's own that no other variable can have",
+    r"\{ 3 : 3\}": "a map as the key of a map is refused here",
+    r"BIGINTEGER": "whole numbers have no end here",
+    r"secret\(|errorLogs\(|currentEachOutput\(": "answered in a run only",
+}
+"""Where the two differ, and why."""
+
+
 def there(engine: Engine, template: str, variables: dict[str, Any]) -> str | None:
     try:
         return engine.render(template, variables)
@@ -43,7 +55,7 @@ def differences(engine: Engine, asked: list[tuple[str, dict[str, Any]]]) -> list
     found = []
     for template, variables in asked:
         said, ours = there(engine, template, variables), here(template, variables)
-        if said != ours:
+        if said != ours and not any(re.search(pattern, template) for pattern in NAMED):
             found.append(f"{template!r} with {json.dumps(variables)[:200]}: Kestra {said!r}, here {ours!r}")
     return found
 
