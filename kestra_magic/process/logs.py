@@ -111,15 +111,16 @@ class LogFile:
         return b"".join(self._written(stream)).decode("utf-8", "replace")
 
     def tail(self, stream: str | None = None, lines: int = 200) -> str:
-        """Return the last *lines*."""
+        """Return the last *lines*; of lines without end the last thousand bytes each, and 64 KB in all cases."""
         found: list[bytes] = []
-        ends = 0
+        ends = size = 0
+        most = (64 << 10) + 1000 * lines
         for data in self._written(stream, backwards=True):
             found.append(data)
-            ends += count_lines(data)
-            if ends > lines:
+            ends, size = ends + count_lines(data), size + len(data)
+            if ends > lines or size >= most:
                 break
-        kept = _lines_of(b"".join(reversed(found)))
+        kept = _lines_of(b"".join(reversed(found))[-most:])
         return b"".join(kept[-lines:] if lines else []).decode("utf-8", "replace")
 
     def search(self, pattern: str, *, limit: int = 10_000) -> list[int]:

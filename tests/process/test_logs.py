@@ -183,6 +183,12 @@ def test_the_tail_is_the_last_lines(tmp_path: Path, many: int) -> None:
     assert own == "".join(lines[1::2][-many:] if many else [])
 
 
+def test_the_tail_of_a_line_without_end_is_not_the_whole_of_it(tmp_path: Path) -> None:
+    written(tmp_path, [(1, b"x" * (1 << 20)) for _ in range(20)], cap=1 << 30)
+
+    assert LogFile(tmp_path).tail("stdout", lines=1) == "x" * ((64 << 10) + 1000)
+
+
 def test_a_torn_record_is_passed_over(tmp_path: Path) -> None:
     written(tmp_path, [(1, b"a\n"), (2, b"b\n")])
     with open(tmp_path / "run.idx", "ab") as index:
