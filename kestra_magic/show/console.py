@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections import deque
@@ -31,6 +32,7 @@ STATE_EVERY = 0.5
 LINES_AT_ONCE = 400
 LOOK_SECONDS = 0.02
 HISTORY = 240
+FIRST_SECONDS = 0.15
 MOST_CONSOLES = 64
 _open: deque[Any] = deque()
 
@@ -109,6 +111,8 @@ class Console:
     # The thread that tells
 
     def _tell(self) -> None:
+        if "anywidget" not in sys.modules:
+            self._over.wait(FIRST_SECONDS)  # its import would hold up the first cell, which is often a short one
         widget = self._widget()
         told, due = 0, 0.0
         while not self._over.is_set():

@@ -9,8 +9,8 @@ import nbformat
 
 ALLOWED = re.compile(r"^(https?|wss?)://(127\.0\.0\.1|localhost)(:\d+)?/|^(data|blob|about):")
 
-# What Notebook 7.6 says of itself, in an empty notebook too.
-NOTEBOOKS_OWN = ("reading 'schema'", "Command 'filebrowser:open-path' not registered")
+# What Notebook 7.6 says of itself in an empty notebook too, and JupyterLab 4.6 of a kernel that is restarted.
+NOTEBOOKS_OWN = ("reading 'schema'", "Command 'filebrowser:open-path' not registered", "Canceled future for ")
 
 
 class Page_:
