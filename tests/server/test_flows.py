@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.server, pytest.mark.timeout(900)]
 THERE = re.compile(r"io\.kestra\.plugin\.(core\.|scripts\.(shell|python)\.)")
 OWN = "namespacefiles."
 ADDED = re.compile(
-    r"[\w.$]+(Exception|Error): |Command failed with exit code|Loaded \d+ namespace files|Unable to find"
+    r"[\w.$]+(Exception|Error): |Command failed with exit code|Loaded \d+ namespace files|(line \d+: )?Unable to find"
 )
 DIFFERENT = {
     "005": "it asks for a worker group: refused before it is sent, open-source servers have none",
