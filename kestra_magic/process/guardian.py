@@ -44,7 +44,7 @@ def guard(connection: socket.socket, kernel: int | None, *, detached: bool = Fal
     name_process("kst-guard")
     whole = adopt_orphans()
     cgroup.enter()
-    request = first_message(connection, kernel)
+    request = first_message(connection, kernel, detached=detached)
     if request is None:
         os._exit(0)
     guardian = Guardian(request, connection, None if detached else kernel, whole=whole)
@@ -194,9 +194,8 @@ class Guardian:
     def _drain(self) -> None:
         """Where everyone is dead what is left in the pipes is finite; but for a stranger who was given one."""
         until = time.monotonic() + 1.0
-        for pipe in list(self.streams):
-            while pipe in self.streams and self._read(pipe) and time.monotonic() < until:
-                pass
+        while any([self._read(pipe, SLICE) for pipe in list(self.streams)]) and time.monotonic() < until:
+            pass  # in turns: the tail of a log that was cut is to hold the last lines of both
 
     def _close_streams(self) -> None:
         for pipe in list(self.streams):

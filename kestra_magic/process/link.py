@@ -68,12 +68,15 @@ class Link:
         self._connection.close()
 
 
-def first_message(connection: socket.socket, kernel: int | None) -> dict[str, Any] | None:
-    """Wait for what is to be done; None if nobody is there to ask for it any more."""
+def first_message(connection: socket.socket, kernel: int | None, *, detached: bool) -> dict[str, Any] | None:
+    """Wait for what is to be done; None if nobody is there to ask for it any more.
+
+    A *detached* run that was asked for wholly begins although its kernel has died since.
+    """
     frames = Frames()
     while True:
         ready, _, _ = select.select([connection.fileno(), *([] if kernel is None else [kernel])], [], [])
-        if ready == [kernel]:  # what it had asked for wholly before it died is another matter: see `detach`
+        if kernel in ready and (not detached or len(ready) == 1):
             return None
         try:
             seen = connection.recv(1 << 16, socket.MSG_PEEK)
