@@ -194,8 +194,11 @@ class Guardian:
     def _drain(self) -> None:
         """Where everyone is dead what is left in the pipes is finite; but for a stranger who was given one."""
         until = time.monotonic() + 1.0
-        while any([self._read(pipe, SLICE) for pipe in list(self.streams)]) and time.monotonic() < until:
-            pass  # in turns: the tail of a log that was cut is to hold the last lines of both
+        more = list(self.streams)
+        while (
+            more and time.monotonic() < until
+        ):  # in turns: the tail of a log that was cut holds the last lines of both
+            more = [pipe for pipe in more if self._read(pipe, SLICE)]
 
     def _close_streams(self) -> None:
         for pipe in list(self.streams):
