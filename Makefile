@@ -24,7 +24,8 @@ check: $(VENV)/.installed-test
 
 # Saved anew after a change of what cells show; pip is kept quiet, because what it says is this machine's.
 notebooks: $(VENV)/.installed-test
-	@PIP_QUIET=2 XDG_CACHE_HOME=/tmp/cache $(BIN)/python -m nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+	@PIP_QUIET=2 XDG_CACHE_HOME=/tmp/cache $(BIN)/python -m nbconvert --to notebook --execute --inplace \
+		--ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
 # Against Kestra's own engine, fetched by Maven; where it cannot run, the reason is told.
 server: $(VENV)/.installed-test
