@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment
 
+from benchmarks.figure import Figure
 from kestra_magic.expressions.render import render
 from kestra_magic.expressions.scope import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-__all__ = ["main"]
+__all__ = ["figures"]
 
 CONTEXT: dict[str, Any] = {
     "inputs": {"name": "train", "lr": 0.1, "epochs": 3, "tags": ["a", "b", "c", "d", "e"], "url": "http://host/data"},
@@ -63,31 +64,27 @@ echo {{ inputs.lr * 2 }}
 )
 
 
-def main() -> None:
+def figures() -> Iterator[Figure]:
     scope = Scope(CONTEXT)
     environment = Environment(autoescape=False)  # the same text by hand, as Jinja2 wants it
     template = environment.from_string(JINJA)
     names = CONTEXT | {"dumps": lambda value: json.dumps(value, separators=(",", ":"))}
     assert render(KESTRA, scope).strip() == template.render(names).strip()
-    ours, plain = _best(lambda: render(KESTRA, scope)), _best(lambda: template.render(names))
-    print(f"20 lines, cached: {ours * 1e6:.0f} µs, {ours / plain:.2f} × plain Jinja2 (at most 3)")
+    plain = _best(lambda: template.render(names))
+    yield Figure("20 lines, cached, beside plain Jinja2", _best(lambda: render(KESTRA, scope)) / plain, "×", most=3)
     fresh = _best(lambda: render(KESTRA, Scope(CONTEXT)))
-    print(f"20 lines, cached, the variables copied anew: {fresh / plain:.2f} × plain Jinja2")
+    yield Figure("20 lines, cached, the variables copied anew", fresh / plain, "×", most=3)
     text = "echo nothing to render; " * 40
-    print(f"text without a brace: {_best(lambda: render(text, scope)) * 1e6:.2f} µs (at most 1)")
-    _unseen(environment)
+    yield Figure("text without a brace", _best(lambda: render(text, scope)) * 1e9, "ns", most=1000)
+    yield _unseen(environment)
 
 
-def _unseen(environment: Environment) -> None:
+def _unseen(environment: Environment) -> Figure:
     number = iter(range(10**9))
     ours = _best(lambda: render(f"{{# {next(number)} #}}{KESTRA}", Scope(CONTEXT)), count=20)
     plain = _best(lambda: environment.from_string(f"{{# {next(number)} #}}{JINJA}"), count=20)
-    print(f"20 lines, never seen: {ours * 1e3:.1f} ms, {ours / plain:.2f} × plain Jinja2")
+    return Figure("20 lines, never seen, beside plain Jinja2", ours / plain, "×")
 
 
 def _best(measured: Callable[[], object], count: int = 300) -> float:
     return min(timeit.repeat(measured, number=count, repeat=7)) / count
-
-
-if __name__ == "__main__":
-    main()
