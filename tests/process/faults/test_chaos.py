@@ -157,4 +157,4 @@ def test_what_was_written_before_the_end_is_not_lost(
         assert numbers[0] == 0
         sides = [[n for n in numbers if n % 2 == side] for side in (0, 1)]
         gaps = [sum(b - a > 2 for a, b in pairwise(own)) for own in sides]
-        assert max(gaps) == 1
+        assert gaps == [1, 1]
