@@ -14,7 +14,7 @@ from functools import partial
 from kestra_magic.process import system
 from kestra_magic.process.system import Process
 
-__all__ = ["Identity", "Sweep", "end_left", "identity", "lives"]
+__all__ = ["Identity", "Sweep", "end_left", "gone", "identity", "lives"]
 
 _KILL, _STOP = 9, getattr(signal, "SIGSTOP", 19)
 QUIET = 4
@@ -43,6 +43,17 @@ def lives(who: Identity) -> bool:
     """Whether this very process still runs. Locks do not tell: a forked child keeps them."""
     process = system.stat(who.pid) if who.boot == system.boot_id() else None
     return process is not None and process.lives and process.start == who.start
+
+
+def gone(who: Identity, seconds: float) -> bool:
+    """Wait until this very process has ended; not for one that stands still. Return whether it has."""
+    until = time.monotonic() + seconds
+    while lives(who):
+        process = system.stat(who.pid)
+        if time.monotonic() > until or (process and process.state == "T"):
+            return False
+        time.sleep(0.002)
+    return True
 
 
 def end_left(root: Identity, mark: int, *, seconds: float = 5.0) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kestra_magic.errors import KestraMagicError
-from kestra_magic.process.sweep import Identity, end_left
+from kestra_magic.process.sweep import Identity, end_left, gone
 from kestra_magic.runs.attach import begin_again, join
 from kestra_magic.runs.found import attempts, status
 from kestra_magic.runs.owner import Owner
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Recovery", "recover"]
 
 LOST = "its kernel ended before it did"
+GUARDIAN_SECONDS = 2.0
+"""A guardian that has lost its kernel ends what it watches over and says how that ended, within milliseconds."""
 
 
 @dataclass(slots=True)
@@ -95,6 +97,9 @@ def _end(record: Record) -> int:
     here = Owner.me()
     if (owner.host, owner.boot) != (here.host, here.boot):
         return 0
+    for told in map(status, attempts(Path(record.folder))):
+        if told.get("guardian") and owner.space == here.space:
+            gone(Identity(owner.boot, told["guardian"], told["guardian_start"]), GUARDIAN_SECONDS)
     marks = [int(mark, 16) for mark in record.marker.split()]
     pid = record.pid if record.pid and owner.space == here.space and len(marks) == 1 else 0
     roots = [Identity(owner.boot, pid or 0, record.started_ticks or 0 if pid else 0) for _ in marks]
