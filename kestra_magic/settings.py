@@ -54,7 +54,8 @@ class Settings:
     """Values that must never be shown or stored."""
     http: bool = False
     """Whether expressions may open connections with `http()`."""
-    view: Literal["auto", "none", "takeover", "widget"] = "auto"
+    view: Literal["auto", "none"] = "auto"
+    """Whether the live console opens where the front end can show it."""
     color: Literal["auto", "always", "never"] = "auto"
     allowed_paths: tuple[str, ...] = ()
     """Folders from which `file://` may read, besides the notebook's own."""

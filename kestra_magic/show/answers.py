@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from array import array
+from contextlib import suppress
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -76,15 +77,15 @@ class Answers:
     def _folder(self, asked: Mapping[str, Any]) -> Answer:
         """List one folder from entry *from* on: a screenful at once, then more at a time; only those are looked at."""
         first = int(asked.get("from", 0))
-        listed = self._listed(str(asked["path"]))
-        part = listed[first : first + (MORE_AT_ONCE if first else FIRST_ENTRIES)]
-        return {**_columns(self._entry(*entry) for entry in part), "total": len(listed)}, []
+        names, folders = self._listed(str(asked["path"]))
+        part = enumerate(names[first : first + (MORE_AT_ONCE if first else FIRST_ENTRIES)], first)
+        rows = ((name, -1, "") if at < folders else self._entry(name) for at, name in part)
+        return {**_columns(rows), "total": len(names)}, []
 
     def _find(self, asked: Mapping[str, Any]) -> Answer:
         wanted = str(asked["text"]).lower()
-        found = islice((row for row in self._below("") if wanted in row[0].lower()), MOST_FOUND + 1)
-        rows = list(found)
-        return {**_columns(rows[:MOST_FOUND]), "more": len(rows) > MOST_FOUND}, []
+        found = list(islice((name for name in self._below("") if wanted in name.lower()), MOST_FOUND + 1))
+        return {**_columns(map(self._entry, found[:MOST_FOUND])), "more": len(found) > MOST_FOUND}, []
 
     def _preview(self, asked: Mapping[str, Any]) -> Answer:
         path = self._path(str(asked["path"]))
@@ -118,26 +119,33 @@ class Answers:
 
     def _path(self, name: str) -> Path:
         """Return the file of that name; a link that leaves the run's folder is not followed."""
-        root = self._source.root
-        if root is None or "\0" in name:
+        root = self._root()
+        if "\0" in name:
             raise FileNotFoundError
         path = (root / name).resolve()
         if not path.is_relative_to(root.resolve()):
             raise PermissionError
         return path
 
-    def _listed(self, folder: str) -> list[tuple[str, os.DirEntry[str]]]:
-        """Return the entries of *folder* by their path from the root, folders first."""
-        with os.scandir(self._path(folder)) as entries:
-            known = [entry for entry in islice(entries, MOST_ENTRIES) if folder or entry.name not in OWN]
-        known.sort(key=lambda entry: (not entry.is_dir(), entry.name))
-        return [(f"{folder}/{entry.name}" if folder else entry.name, entry) for entry in known]
+    def _root(self) -> Path:
+        if self._source.root is None:
+            raise FileNotFoundError
+        return self._source.root
 
-    def _entry(self, name: str, entry: os.DirEntry[str]) -> Entry:
-        if entry.is_dir(follow_symlinks=False):
-            return name, -1, ""
+    def _listed(self, folder: str) -> tuple[list[str], int]:
+        """Return what is in *folder* by its path from the root, folders first, and how many of it are folders."""
+        folders: list[str] = []
+        files: list[str] = []
+        with os.scandir(self._path(folder)) as entries:
+            for entry in islice(entries, MOST_ENTRIES):
+                if folder or entry.name not in OWN:
+                    (folders if entry.is_dir(follow_symlinks=False) else files).append(entry.name)
+        names = sorted(folders) + sorted(files)
+        return [f"{folder}/{name}" for name in names] if folder else names, len(folders)
+
+    def _entry(self, name: str) -> Entry:
         try:
-            status = entry.stat()
+            status = os.stat(self._root() / name)
         except OSError:
             return name, 0, ""
         return name, status.st_size, self._mark(name, status.st_mtime)
@@ -147,15 +155,12 @@ class Answers:
             return "changed" if written > (self._source.started or written) else "input"
         return "output" if self._source.declared(name) else "undeclared"
 
-    def _below(self, folder: str) -> Iterator[Entry]:
-        for row in (self._entry(*entry) for entry in self._listed(folder)):
-            if row[1] >= 0:
-                yield row
-            else:
-                try:
-                    yield from self._below(row[0])
-                except OSError:
-                    continue  # a folder that may not be read hides only itself
+    def _below(self, folder: str) -> Iterator[str]:
+        names, folders = self._listed(folder)
+        yield from names[folders:]
+        for name in names[:folders]:
+            with suppress(OSError):  # a folder that may not be read hides only itself
+                yield from self._below(name)
 
     def _code(self, name: str) -> dict[str, str]:
         reference = f"{self._source.variable}.files[{name!r}]"

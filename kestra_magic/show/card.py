@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 from kestra_magic.runs.explain import excerpt
 from kestra_magic.runs.masking import forms, painted
 from kestra_magic.show.ansi import plain
-from kestra_magic.show.files import Limits, Preview, preview, size
+from kestra_magic.show.files import Limits, Preview, counted, preview, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -176,8 +176,8 @@ def _facts(run: Run) -> list[str]:
     code = None if _is_flow(run) else run.exit_code
     return [
         *([f"exit code {code}"] if code is not None else []),
-        *([_counted(run.attempts, "attempt")] if run.attempts > 1 else []),
-        _counted(lines, "line"),
+        *([counted(run.attempts, "attempt")] if run.attempts > 1 else []),
+        counted(lines, "line"),
     ]
 
 
@@ -335,7 +335,3 @@ def _text(run: Run, said: Iterable[Value]) -> str:
 
 def icon_of(task: Mapping[str, str]) -> str:
     return f"{badge(task['state'])[0]} {task['state']}"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

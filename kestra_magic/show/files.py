@@ -14,7 +14,7 @@ from kestra_magic.show.tables import TABLES, Glance, Limits, NoTable, glance
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Limits", "Preview", "preview", "size"]
+__all__ = ["Limits", "Preview", "counted", "preview", "size"]
 
 LANGUAGES = {
     ".py": "python", ".js": "javascript", ".ts": "typescript", ".sh": "shell", ".r": "r", ".jl": "julia", ".sql": "sql",
@@ -72,6 +72,10 @@ def size(count: int) -> str:
     return f"{amount / 1000:.1f} TB"
 
 
+def counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def _why(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "it is no longer there"
@@ -117,11 +121,20 @@ def _image(path: Path, start: bytes, whole: int, limits: Limits) -> Preview:
 def _json(start: bytes, limits: Limits) -> Preview:
     text = _decoded(start) or start.decode("utf-8", "replace")
     try:
-        pretty = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        value = json.loads(text)
+        pretty = json.dumps(value, indent=2, ensure_ascii=False)
     except (ValueError, RecursionError) as error:
         why = error.args[0] if isinstance(error, ValueError) else "too many levels"
         return _with(f"it is not JSON: {why}", _text(text, True, limits, "json"))
-    return replace(_text(pretty, True, limits, "json"), kind="json")
+    laid_out = _text(pretty, True, limits, "json")
+    cut = f"; {laid_out.said}" if len(laid_out.text) < len(pretty) else ""
+    return replace(laid_out, kind="json", said=f"{_kind(value)}{cut}")
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, (dict, list)):
+        return counted(len(value), "key" if isinstance(value, dict) else "item")
+    return "one value"
 
 
 def _plain(path: Path, start: bytes, whole: int, limits: Limits) -> Preview:
@@ -135,15 +148,11 @@ def _plain(path: Path, start: bytes, whole: int, limits: Limits) -> Preview:
 def _text(text: str, complete: bool, limits: Limits, language: str) -> Preview:
     shown = text[: limits.text_chars]
     if complete and len(shown) == len(text):
-        return Preview(
-            kind="text", said=_lines(text.count("\n") + (not text.endswith("\n"))), text=text, language=language
-        )
+        lines = text.count("\n") + (not text.endswith("\n"))
+        return Preview(kind="text", said=counted(lines, "line"), text=text, language=language)
     shown = shown[: shown.rfind("\n") + 1] or shown
-    return Preview(kind="text", said=f"first {_lines(max(1, shown.count(chr(10))))}", text=shown, language=language)
-
-
-def _lines(count: int) -> str:
-    return f"{count:,} line{'' if count == 1 else 's'}"
+    said = f"first {counted(max(1, shown.count(chr(10))), 'line')}"
+    return Preview(kind="text", said=said, text=shown, language=language)
 
 
 def _with(why: str, rest: Preview) -> Preview:

@@ -71,7 +71,7 @@ class View:
     def header(self) -> None:
         if self.cell.frontend.jupyter:
             self.cell.display(header(self.run.name, self._title(), key=self.key))
-        if self.cell.frontend is Frontend.LAB and current().view in ("auto", "takeover"):
+        if self.cell.frontend is Frontend.LAB and current().view == "auto":
             self._console = self._opened()
 
     def show(self, progress: Progress, event: Happening) -> None:
