@@ -20,6 +20,7 @@ from kestra_magic.runs.host import SessionHost
 from kestra_magic.runs.masking import forms, painted
 from kestra_magic.runs.progress import Progress, State
 from kestra_magic.runs.result import LEVELS
+from kestra_magic.runs.retry import next_delay
 from kestra_magic.runs.wishes import Wishes
 from kestra_magic.settings import current
 from kestra_magic.tasks.place import Path_, Place
@@ -78,7 +79,8 @@ class Context:
         live: what each task run left so far, in the order of their beginning.
         notices: what is to be told before the next task starts.
         state: of the execution, as expressions see it.
-        flow_outputs: what the flow itself gives. *executions*: the state of each, where its retry makes new ones.
+        flow_outputs: what the flow itself gives. *executions*: the state of each by its id, where a retry makes
+            new ones; *renewal*: seconds until the next one.
         entries, error: what the execution itself logged, and why it failed where no task did.
         launch: gives another flow of this notebook, by namespace and id, as a run that is not yet started.
         options: of the magic line and the `#|` lines, by long name.
@@ -115,7 +117,8 @@ class Context:
     notices: list[str] = field(default_factory=list)
     options: Mapping[str, Any] = field(default_factory=dict)
     flow_outputs: dict[str, Any] = field(default_factory=dict)
-    executions: list[State] = field(default_factory=list)
+    executions: dict[str, State] = field(default_factory=dict)
+    renewal: float = 0.0
     entries: list[LogEntry] = field(default_factory=list)
     error: str = ""
     launch: Callable[[str, str, Mapping[str, Any]], FlowRun] | None = None
@@ -131,6 +134,7 @@ class Context:
         self._envs = environment_variables(os.environ)
         self.live: dict[str, TaskResult] = {}
         self.before = dict(self.outputs)
+        self.first = self.started
         self.broadcast = Broadcast(Progress(self.name))
         self.pauses = Gates()
         self.host = SessionHost(self)
@@ -210,7 +214,12 @@ class Context:
         """What is known before any task runs: inputs' defaults are rendered with it."""
         return {
             "flow": {"id": self.flow_id, "namespace": self.namespace, "revision": 1},
-            "execution": {"id": self.id, "startDate": self.started, "state": self.state.value},
+            "execution": {
+                "id": self.id,
+                "originalId": next(iter(self.executions), self.id),
+                "startDate": self.started,
+                "state": self.state.value,
+            },
             "envs": self._envs,
             "globals": {},
             "kestra": {"environment": "notebook", "url": ""},
@@ -307,7 +316,7 @@ class Context:
                         ordered = sorted(found.items(), key=lambda item: rank.get(item[0], len(rank)))
                         _put(known, (task, *path), dict(ordered))
 
-    def label(self, labels: Mapping[str, str]) -> None:
+    def label(self, labels: Mapping[str, Any]) -> None:
         """Add *labels* to those of the execution."""
         self.labels = {**self.labels, **labels}
 
@@ -316,10 +325,18 @@ class Context:
         uris = [file.uri for result in [*self.live.values()] for file in result.files.values()]
         return sum(map(self.storage.delete, uris))
 
+    def renew(self, retry: Retry) -> bool:
+        """Ask for a new execution after this one; return whether *retry* still has one."""
+        elapsed = (datetime.now(UTC) - self.first).total_seconds()
+        delay = next_delay(retry, attempts=len(self.executions) + 1, elapsed=elapsed)
+        self.renewal = delay or 0.0
+        return delay is not None
+
     def begin_again(self, id: str) -> None:  # noqa: A002 - Kestra's word
-        """Be a new execution of the same flow: nothing has run in it."""
+        """Be a new execution of the same flow, in which nothing has run (``ExecutionService.replay``)."""
         self.id, self.started, self.state, self.error = id, datetime.now(UTC), State.RUNNING, ""
         self.outputs, self.states = {}, {}
+        self.label({"system": {"replay": "true"}})
 
     def finish(self, state: State, error: str) -> None:
         """Write what is known into ``run.json`` and make this run the latest of its name."""

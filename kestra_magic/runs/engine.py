@@ -129,7 +129,7 @@ class Tasks:
 def worst(states: Iterable[State]) -> State:
     """Source: Kestra's ``Execution.guessFinalState``."""
     seen = set(states)
-    order = (State.KILLED, State.CANCELLED, State.FAILED, State.WARNING, State.PAUSED)
+    order = (State.KILLED, State.CANCELLED, State.RETRIED, State.FAILED, State.WARNING, State.PAUSED)
     return next((state for state in order if state in seen), State.SUCCESS)
 
 

@@ -13,7 +13,6 @@ from kestra_magic.runs.engine import Plan, Tasks, worst
 from kestra_magic.runs.frame import Frame
 from kestra_magic.runs.progress import Logged, Settled, State
 from kestra_magic.runs.result import Entry
-from kestra_magic.runs.retry import next_delay
 from kestra_magic.workspace.directory import new_id
 
 if TYPE_CHECKING:
@@ -52,36 +51,36 @@ class FlowEngine:
         self._log("INFO", f"queued: `{self.flow.id}` runs {self.flow.concurrency.limit} times already")  # type: ignore[union-attr]
 
     def _all(self) -> State:
-        """Run it; where its retry says CREATE_NEW_EXECUTION, run it anew while it fails."""
-        began = time.time()
+        """Run it; where the retry of what failed says CREATE_NEW_EXECUTION, run it anew."""
+        context = self.context
         while True:
-            state = self._once()
-            delay = self._delay(state, time.time() - began)
-            self.context.executions.append(state if delay is None else State.RETRIED)
-            if delay is None:
+            state = context.executions[context.id] = self._once()
+            if state is not State.RETRIED:
                 return state
-            self._log("WARN", f"execution {self.context.id} failed: RETRIED; a new one follows in {delay:g} s")
-            if self.tasks.halted(delay):
+            self._log("WARN", f"execution {context.id} failed: RETRIED; a new one follows in {context.renewal:g} s")
+            if self.tasks.halted(context.renewal):
                 return State.KILLED
-            self.context.begin_again(new_id())
-
-    def _delay(self, state: State, elapsed: float) -> float | None:
-        retry = self.flow.retry or next((t.retry for t in self.flow.all_tasks() if t.retry), None)
-        if retry is None or retry.behavior != "CREATE_NEW_EXECUTION" or state is not State.FAILED:
-            return None
-        return next_delay(retry, attempts=len(self.context.executions) + 1, elapsed=elapsed)
+            context.begin_again(new_id())
 
     def _once(self) -> State:
+        """Source: ``ExecutorService.process``: nothing follows in an execution that is KILLED or RETRIED …"""
         states = self._run(self.flow.tasks)
-        if State.FAILED in states:
+        if worst(states) is State.FAILED:
             states += self._run(self.flow.errors)
-        states += self._run(self.flow.finally_)
+        if worst(states) not in (State.KILLED, State.RETRIED):
+            states += self._run(self.flow.finally_)
         state = worst(states)
         if state.ok:
             state = worst([state, self._give()])
         self.context.state = state
-        self._run(self.flow.after_execution)
+        self._after()
         return state
+
+    def _after(self) -> None:
+        """… but its ``afterExecution`` does, unless the kernel ends (``handleAfterExecution``)."""
+        if self.tasks.stopped is None or self.tasks.stopped[1] != "kernel":
+            self.tasks = Tasks(self.context, self.tasks.plan)
+            self._run(self.flow.after_execution)
 
     def _run(self, tasks: tuple[Any, ...]) -> list[State]:
         return self.tasks.sequence(tasks, Frame())

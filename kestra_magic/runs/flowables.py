@@ -51,7 +51,7 @@ class FlowableLife(Life):
             states = [self._could_not(error)]
         if states[0] is State.FAILED and self.task.errors:
             states += self.tasks.sequence(self.task.errors, self.inside())
-        if self.task.finally_ and not self.tasks.stopped:
+        if self.task.finally_ and not self.tasks.stopped and worst(states) is not State.RETRIED:
             states += self.tasks.sequence(self.task.finally_, self.inside())
         return self._final(worst(states))
 

@@ -44,9 +44,9 @@ class FlowRun(Run):
         return self.context.flow_outputs
 
     @property
-    def executions(self) -> list[State]:
-        """The state of each execution: several where the flow's retry creates new ones."""
-        return [*self.context.executions] or [self.state]
+    def executions(self) -> dict[str, State]:
+        """The state of each execution by its id: several where a retry creates new ones."""
+        return dict(self.context.executions) or {self.id: self.state}
 
     @property
     def vars(self) -> dict[str, Any]:

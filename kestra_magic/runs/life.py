@@ -127,7 +127,7 @@ class Life:
                 continue
             delay = self._delay(state, time.time() - first)
             if delay is None:
-                return self._final(state)
+                return self._renewed(self._final(state))
             again = f"attempt {self.attempts} failed ({self.result.error}); the next one follows in {delay:g} s"
             self._log("WARN", again)
             self._become(State.RETRYING)
@@ -158,6 +158,12 @@ class Life:
         if retry is None or retry.behavior == "CREATE_NEW_EXECUTION" or state is not State.FAILED or self._stop:
             return None
         return next_delay(retry, attempts=self.attempts - self._lost, elapsed=elapsed)
+
+    def _renewed(self, state: State) -> State:
+        """Let a new execution follow this one, where its retry says so."""
+        retry = self.context.retry_of(self.task, self.frame)
+        anew = retry and retry.behavior == "CREATE_NEW_EXECUTION" and state is State.FAILED and not self._stop
+        return State.RETRIED if retry and anew and self.context.renew(retry) else state
 
     def _final(self, state: State) -> State:
         """Source: the end of Kestra's ``Worker.run``, in its order."""

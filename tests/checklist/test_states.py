@@ -6,7 +6,7 @@ from kestra_magic.model.source import Source
 from kestra_magic.process.events import Started
 from kestra_magic.runs.progress import Logged
 from tests.checklist.ids import checks
-from tests.flows.conftest import FAIL, FLOW, LOG, SHELL, said, states
+from tests.flows.conftest import FAIL, FLOW, LOG, RETURN, SHELL, said, states
 
 
 def attempts(run, task):
@@ -172,8 +172,35 @@ def test_a_retry_that_makes_new_executions(run, where):
     of_task, of_flow = (f", {retry}", "") if where == "task" else ("", retry)
     ended = run(f"id: flow\nnamespace: company.team\n{of_flow}\ntasks:\n  - {{id: t, type: {FAIL}{of_task}}}\n")
 
-    assert ended.executions == ["RETRIED", "RETRIED", "FAILED"]
-    assert len(ended.progress.task_runs) == 3
+    assert list(ended.executions.values()) == ["RETRIED", "RETRIED", "FAILED"]
+    assert list(ended.executions)[-1] == ended.id
+    assert [run.state for run in ended.progress.task_runs.values()] == ["RETRIED", "RETRIED", "FAILED"]
+
+
+def test_a_new_execution_knows_the_first_and_runs_no_errors_before_the_last(run):
+    seen = "{{ execution.id == execution.originalId }} {{ labels.system.replay ?? 'first' }}"
+    ended = run(f"""\
+        id: flow
+        namespace: company.team
+        tasks:
+          - {{id: seen, type: {RETURN}, format: "{seen}"}}
+          - id: hold
+            type: {FLOW}.Sequential
+            tasks: [{{id: quiet, type: {FAIL}, allowFailure: true}}, {{id: t, type: {FAIL}}}]
+            finally: [{{id: inner, type: {LOG}, message: x}}]
+            retry: {{type: constant, interval: PT0.01S, maxAttempts: 2, behavior: CREATE_NEW_EXECUTION}}
+        errors: [{{id: error, type: {LOG}, message: x}}]
+        finally: [{{id: last, type: {LOG}, message: x}}]
+        afterExecution: [{{id: after, type: {LOG}, message: "{{{{ execution.state }}}}"}}]
+        """)
+
+    assert list(ended.executions.values()) == ["RETRIED", "FAILED"]
+    given = [r.outputs["value"] for r in ended.context.live.values() if r.task_id == "seen"]
+    assert given == ["true first", "false true"]
+    ran = [(run.task_id, run.state) for run in ended.progress.task_runs.values()]
+    first = [("seen", "SUCCESS"), ("hold", "RETRIED"), ("quiet", "WARNING"), ("t", "RETRIED"), ("after", "SUCCESS")]
+    assert ran[:5] == first
+    assert {"inner", "error", "last", "after"} <= {name for name, _ in ran[5:]}
 
 
 @checks("RT6")

@@ -8,7 +8,7 @@ import pytest
 
 from kestra_magic.process.events import Started
 from kestra_magic.runs.progress import Settled
-from tests.flows.conftest import FAIL, FLOW, LOG, SHELL, states
+from tests.flows.conftest import FAIL, FLOW, LOG, SHELL, said, states
 
 TREE = "(sleep 300 & sleep 300) & echo out > f.txt; sleep 300"
 MANY = f"""\
@@ -85,6 +85,39 @@ def test_two_who_kill_are_one_kill(begin):
         thread.join()
 
     assert run.wait(60).state == "KILLED"
+
+
+def test_after_a_kill_only_what_comes_after_the_execution_runs(begin):
+    run = begin(f"""\
+        id: flow
+        namespace: company.team
+        tasks:
+          - id: hold
+            type: {FLOW}.Sequential
+            tasks: [{{id: long, type: {SHELL}, commands: [sleep 300]}}]
+            errors: [{{id: inner_error, type: {LOG}, message: no}}]
+            finally: [{{id: inner_last, type: {LOG}, message: no}}]
+        errors: [{{id: error, type: {LOG}, message: no}}]
+        finally: [{{id: last, type: {LOG}, message: no}}]
+        afterExecution: [{{id: after, type: {SHELL}, commands: ['echo it was {{{{ execution.state }}}}']}}]
+        """)
+    run.follow(lambda _, event: run.stop() if isinstance(event, Started) and run.state == "RUNNING" else None)
+
+    assert run.wait(60).state == "KILLED"
+    assert states(run) == {"hold": "KILLED", "long": "KILLED", "after": "SUCCESS"}
+    assert said(run, "INFO")[-1] == "it was KILLED"
+
+
+def test_what_comes_after_the_execution_can_be_killed_too(begin):
+    run = begin(f"""\
+        id: flow
+        namespace: company.team
+        tasks: [{{id: ends, type: {LOG}, message: x}}]
+        afterExecution: [{{id: after, type: {SHELL}, commands: [sleep 300]}}]
+        """)
+    run.follow(lambda _, event: run.stop() if isinstance(event, Started) and "after" in run.tasks else None)
+
+    assert states(run.wait(60)) == {"ends": "SUCCESS", "after": "KILLED"}
 
 
 def test_what_is_being_installed_ends_too(begin, tmp_path, monkeypatch):
