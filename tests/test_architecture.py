@@ -93,6 +93,21 @@ def test_all_is_true(file: Path) -> None:
     assert list(named) == sorted(named, key=_isort)
 
 
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_only_public_names_are_imported(file: Path) -> None:
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (other := _module(file, node)):
+            public = next(_strings(n.value) for n in ast.parse(other.read_text("utf-8")).body if _assigns_all(n))
+            assert {alias.name for alias in node.names} <= set(public), f"{file.name}:{node.lineno}"
+
+
+def _module(file: Path, node: ast.ImportFrom) -> Path | None:
+    """Return the file of ours that *node* imports names from, None for a package and for what is not ours."""
+    base = ROOT.parent if not node.level else file.parents[node.level - 1]
+    found = base.joinpath(*(node.module or "").split(".")).with_suffix(".py")
+    return found if found.is_relative_to(ROOT) and found.is_file() else None
+
+
 def _isort(name: str) -> tuple[int, str]:
     return (0 if name.isupper() else 1 if name[:1].isupper() else 2, name)
 

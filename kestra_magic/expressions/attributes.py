@@ -9,9 +9,14 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from .datepatterns import DAYS, MONTHS
+from .dates import instant
 from .errors import ExpressionError, MissingError
 from .operators import has_key, is_number, java_equals, wrapped
+from .patterns import SECONDS, matcher, replace_all, split
+from .texts import replaced
 from .values import (
+    TRIMMED,
     Array,
     Char,
     Entry,
@@ -27,7 +32,7 @@ from .values import (
     java_hash,
     java_type,
     text,
-)
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,57 +162,37 @@ def _compare(left: str, right: str) -> int:
     return next((ord(a) - ord(b) for a, b in zip(left, right, strict=False) if a != b), len(left) - len(right))
 
 
-def _split(value: str, pattern: str, limit: int = 0) -> object:
-    from .patterns import split  # patterns build on the same values
-
-    return split(value, pattern, limit)
-
-
-def _replace_all(value: str, pattern: str, new: str) -> str:
-    from .patterns import replace_all
-
-    return replace_all(value, pattern, new)
-
-
 def _matches(value: str, pattern: str) -> bool:
-    from .patterns import SECONDS, matcher
-
     return matcher(pattern).fullmatch(value, timeout=SECONDS) is not None
 
 
-_SPACES = "".join(map(chr, range(33)))
 _STRING: Table = {
-    "length": lambda s: code_units(s),
+    "length": code_units,
     "empty": lambda s: s == "",
     "blank": lambda s: not s.strip(),
     "tostring": lambda s: s,
     "touppercase": lambda s: s.upper(),
     "tolowercase": lambda s: s.lower(),
-    "trim": lambda s: s.strip(_SPACES),
+    "trim": lambda s: s.strip(TRIMMED),
     "strip": lambda s: s.strip(),
     "substring": lambda s, start, end=None: cut(s, int(start), None if end is None else int(end)),
     "startswith": lambda s, prefix, start=0: s.startswith(_text_of(prefix), start),
     "endswith": lambda s, suffix: s.endswith(_text_of(suffix)),
     "contains": lambda s, part: _text_of(part) in s,
     "indexof": lambda s, part, start=0: s.find(_text_of(part), start),
-    "replaceall": lambda s, pattern, new: _replace_all(s, _text_of(pattern), _text_of(new)),
+    "replaceall": lambda s, pattern, new: replace_all(s, _text_of(pattern), _text_of(new)),
     "matches": lambda s, pattern: _matches(s, _text_of(pattern)),
-    "hashcode": lambda s: java_hash(s),
+    "hashcode": java_hash,
     "lastindexof": lambda s, part: s.rfind(_text_of(part)),
-    "replace": lambda s, old, new: _replaced(s, _text_of(old), _text_of(new)),
-    "split": lambda s, pattern, limit=0: _split(s, _text_of(pattern), int(limit)),
+    "replace": lambda s, old, new: replaced(s, _text_of(old), _text_of(new)),
+    "split": lambda s, pattern, limit=0: split(s, _text_of(pattern), int(limit)),
     "charat": lambda s, index: Char(cut(s, int(index), int(index) + 1)),
     "concat": lambda s, other: s + _text_of(other),
-    "equals": lambda s, other: java_equals(s, other),
+    "equals": java_equals,
     "equalsignorecase": lambda s, other: isinstance(other, str) and s.casefold() == other.casefold(),
     "compareto": lambda s, other: _compare(s, _text_of(other)),
     "repeat": lambda s, count: _repeat(s, int(count)),
 }
-
-
-def _replaced(value: str, old: str, new: str) -> str:
-    bounded(len(value) + (len(new) - len(old)) * (value.count(old)))
-    return value.replace(old, new)
 
 
 def _find(items: list[object], wanted: object) -> int:
@@ -230,21 +215,21 @@ _COLLECTION: Table = {
     "size": lambda c: len(c),
     "empty": lambda c: not c,
     "contains": lambda c, item: _find(c, item) >= 0,
-    "tostring": lambda c: text(c),
+    "tostring": text,
 }
 _LIST: Table = _COLLECTION | {
     "get": lambda items, index: _item(items, _integer(index)),
     "reversed": lambda items: items[::-1],
-    "hashcode": lambda items: java_hash(items),
+    "hashcode": java_hash,
     "first": lambda items: _item(items, 0),
     "last": lambda items: _item(items, len(items) - 1),
-    "indexof": lambda items, item: _find(items, item),
+    "indexof": _find,
     "lastindexof": lambda items, item: len(items) - 1 - _find(items[::-1], item) if _find(items, item) >= 0 else -1,
     "sublist": lambda items, start, end: items[int(start) : int(end)],
 }
 _MAP: Table = {
     "size": lambda m: len(m),
-    "hashcode": lambda m: java_hash(m),
+    "hashcode": java_hash,
     "isempty": lambda m: not m,
     "get": lambda m, key: _entry(m, key) if has_key(m, key) else None,
     "getordefault": lambda m, key, other: _entry(m, key) if has_key(m, key) else other,
@@ -253,20 +238,20 @@ _MAP: Table = {
     "keyset": lambda m: Group(m),
     "values": lambda m: Group(m.values()),
     "entryset": lambda m: Group(Entry(*pair) for pair in m.items()),
-    "tostring": lambda m: text(m),
+    "tostring": text,
 }
 _NUMBER: Table = {
     "intvalue": lambda n: wrapped(int(n), 32) if isinstance(n, int) else int(n),
-    "hashcode": lambda n: java_hash(n),
+    "hashcode": java_hash,
     "compareto": lambda n, other: (n > other) - (n < other),
     "isnan": lambda n: n != n,
     "longvalue": lambda n: Long(n),
     "doublevalue": lambda n: float(n),
     "floatvalue": lambda n: Float(n),
-    "tostring": lambda n: text(n),
-    "equals": lambda n, other: java_equals(n, other),
+    "tostring": text,
+    "equals": java_equals,
 }
-_ENTRY: Table = {"key": lambda e: e.key, "value": lambda e: e.value, "tostring": lambda e: text(e)}
+_ENTRY: Table = {"key": lambda e: e.key, "value": lambda e: e.value, "tostring": text}
 _LOOP: Table = {
     "index": lambda loop: loop.index,
     "revindex": lambda loop: loop.revindex,
@@ -274,27 +259,22 @@ _LOOP: Table = {
     "first": lambda loop: loop.first,
     "last": lambda loop: loop.last,
 }
-_DAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
-_MONTHS = (
-    "JANUARY", "FEBRUARY", "MARCH", "APRIL", "MAY", "JUNE",
-    "JULY", "AUGUST", "SEPTEMBER", "OCTOBER", "NOVEMBER", "DECEMBER",
-)  # fmt: skip
 _INSTANT: Table = {
     "epochsecond": lambda t: Long(t.timestamp() // 1),
     "toepochmilli": lambda t: Long(round(t.timestamp() * 1000)),
     "nano": lambda t: t.microsecond * 1000,
-    "tostring": lambda t: text(t),
+    "tostring": text,
     "isbefore": lambda t, other: t < other,
     "isafter": lambda t, other: t > other,
 }
 _DATE: Table = {
     "year": lambda d: d.year,
     "monthvalue": lambda d: d.month,
-    "month": lambda d: _MONTHS[d.month - 1],
+    "month": lambda d: MONTHS[d.month - 1].upper(),
     "dayofmonth": lambda d: d.day,
-    "dayofweek": lambda d: _DAYS[d.weekday()],
+    "dayofweek": lambda d: DAYS[d.weekday()].upper(),
     "dayofyear": lambda d: d.timetuple().tm_yday,
-    "tostring": lambda d: text(d),
+    "tostring": text,
     "isbefore": lambda d, other: d < other,
     "isafter": lambda d, other: d > other,
     "plusdays": lambda d, days: d + timedelta(days=int(days)),
@@ -305,14 +285,14 @@ _TIME: Table = {
     "minute": lambda t: t.minute,
     "second": lambda t: t.second,
     "nano": lambda t: t.microsecond * 1000,
-    "tostring": lambda t: text(t),
+    "tostring": text,
 }
 _MOMENT: Table = (
     _DATE
     | _TIME
     | {
         "toepochsecond": lambda t: Long(t.timestamp() // 1),
-        "toinstant": lambda t: _instant(t),
+        "toinstant": instant,
         "tolocaldate": lambda t: t.date(),
         "tolocaltime": lambda t: t.time(),
         "tolocaldatetime": lambda t: t.replace(tzinfo=None),
@@ -325,14 +305,8 @@ _DURATION: Table = {
     "tohours": lambda d: Long(d.total_seconds() // 3600),
     "todays": lambda d: Long(d.total_seconds() // 86400),
     "tomillis": lambda d: Long(round(d.total_seconds() * 1000)),
-    "tostring": lambda d: text(d),
+    "tostring": text,
 }
-
-
-def _instant(moment: datetime) -> Instant:
-    from .dates import instant
-
-    return instant(moment)
 
 
 def _with_getters(table: Table) -> Table:
@@ -344,7 +318,7 @@ def _with_getters(table: Table) -> Table:
 _TABLES: list[tuple[Any, Table]] = [
     ((Char, Macroed), {"tostring": lambda s: str(s)}),
     (str, _with_getters(_STRING)),
-    (bool, {"tostring": lambda b: text(b), "booleanvalue": lambda b: b}),
+    (bool, {"tostring": text, "booleanvalue": lambda b: b}),
     ((int, float, Decimal), _NUMBER),
     (dict, _MAP),
     (list, _with_getters(_LIST)),

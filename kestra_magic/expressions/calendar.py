@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import regex
 
+from . import datepatterns
 from .dates import Unreadable, iso_parsed
 from .errors import ExpressionError
 from .registry import REGISTRY
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__: list[str] = []
 
 function = REGISTRY.function
-DAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
+DAYS = [day.upper() for day in datepatterns.DAYS]
 POSITIONS = ("FIRST", "SECOND", "THIRD", "FOURTH", "LAST")
 
 

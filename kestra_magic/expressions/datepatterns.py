@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import regex
 
+from .dates import instant
 from .errors import ExpressionError
-from .values import iso_offset
+from .javatime import iso_offset, region
+from .values import text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Part", "names", "parts", "written"]
+__all__ = ["DAYS", "ENGLISH", "MONTHS", "PRESETS", "STYLES", "Part", "parts", "written"]
 
 MONTHS = (
     "January", "February", "March", "April", "May", "June",
@@ -251,11 +253,11 @@ def _period(moment: datetime, *_: object) -> str:
 
 
 def _zone_id(moment: datetime, *_: object) -> str:
-    return getattr(moment.tzinfo, "key", None) or iso_offset(moment)
+    return region(moment) or iso_offset(moment)
 
 
 def _zone_name(moment: datetime, count: int, words: Names) -> str:
-    key = getattr(moment.tzinfo, "key", None)
+    key = region(moment)
     if key is None:
         return iso_offset(moment)
     if count < 4:
@@ -332,15 +334,8 @@ def _local_date(moment: datetime) -> str:
 
 
 def _zoned(moment: datetime) -> str:
-    key = getattr(moment.tzinfo, "key", None)
+    key = region(moment)
     return f"{_local_date(moment)}T{_local_time(moment)}{iso_offset(moment)}" + (f"[{key}]" if key else "")
-
-
-def _instant(moment: datetime) -> str:
-    from .dates import instant
-    from .values import text
-
-    return text(instant(moment))
 
 
 def _rfc_1123(moment: datetime) -> str:
@@ -361,7 +356,7 @@ _NAMED: dict[str, Callable[[datetime], str]] = {
     "iso_offset_time": lambda t: _local_time(t) + iso_offset(t),
     "iso_local_time": _local_time,
     "iso_local_date_time": lambda t: f"{_local_date(t)}T{_local_time(t)}",
-    "iso_instant": _instant,
+    "iso_instant": lambda t: text(instant(t)),
     "iso_ordinal_date": lambda t: f"{t.year:04d}-{t.timetuple().tm_yday:03d}{iso_offset(t)}",
     "iso_week_date": _week_date,
     "rfc_1123_date_time": _rfc_1123,

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import regex
 
 from .errors import ExpressionError
-from .values import Instant, iso_offset, java_type
+from .javatime import iso_offset
+from .values import Instant, java_type
 
 __all__ = ["Unreadable", "clamped", "instant", "iso_parsed", "local_zone", "made", "settled", "zone"]
 

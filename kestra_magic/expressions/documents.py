@@ -23,19 +23,9 @@ __all__ = ["read_json"]
 filter_, function = REGISTRY.filter, REGISTRY.function
 
 
-@filter_("toJson")
-def to_json_(value: object) -> object:
-    return to_json(value)
-
-
-@filter_("json")
-def json_(value: object) -> object:
-    return to_json(value)
-
-
-@filter_("jsonEncode")
-def json_encode(value: object) -> object:
-    return to_json(value)
+for _name in ("toJson", "json", "jsonEncode"):
+    filter_(_name)(to_json)
+filter_("toIon")(to_ion)
 
 
 def read_json(said: str) -> object:
@@ -53,36 +43,19 @@ def _no_constant(said: str) -> object:
 _READER = json.JSONDecoder(parse_constant=_no_constant)
 
 
-def _from_json(name: str, value: object) -> object:
+@function("fromJson", "json")
+@function("json", "json")
+@function("jsonDecode", "json")
+def from_json(_: Evaluation, value: object) -> object:
     if value is None:
         return None
     if value.__class__ is not str:
-        raise ExpressionError(f"The '{name}' function expects an argument 'json' with type string.")
+        raise ExpressionError("The 'fromJson' function expects an argument 'json' with type string.")
     return read_json(value)
 
 
-@function("fromJson", "json")
-def from_json(_: Evaluation, value: object) -> object:
-    return _from_json("fromJson", value)
-
-
-@function("json", "json")
-def json_function(_: Evaluation, value: object) -> object:
-    return _from_json("fromJson", value)
-
-
-@function("jsonDecode", "json")
-def json_decode(_: Evaluation, value: object) -> object:
-    return _from_json("fromJson", value)
-
-
-@filter_("toIon")
-def to_ion_(value: object) -> object:
-    return to_ion(value)
-
-
 @function("fromIon", "ion allRows")
-def from_ion_(_: Evaluation, value: object, all_rows: object = False) -> object:
+def first_or_all_of_ion(_: Evaluation, value: object, all_rows: object = False) -> object:
     """Read Ion text: its first value, or with *allRows* all of them."""
     if value is None:
         return None

@@ -197,6 +197,7 @@ def flatten(value: object) -> object:
 
 
 @filter_("distinct")
+@filter_("uniq")
 def distinct(value: object) -> object:
     if value is None:
         return None
@@ -210,11 +211,6 @@ def distinct(value: object) -> object:
             seen.add(key)
             found.append(item)
     return found
-
-
-@filter_("uniq")
-def uniq(value: object) -> object:
-    return distinct(value)
 
 
 @filter_("keys")
@@ -246,7 +242,6 @@ def class_name(value: object) -> object:
 
 @test("defined")
 def defined(value: Any) -> bool:
-
     try:
         return value() is not None
     except MissingError:

@@ -17,7 +17,7 @@ from ..settings import current
 from .errors import ExpressionError
 from .registry import REGISTRY
 from .texts import needs_text
-from .values import MAX_TEXT, Group, java_map, text
+from .values import MAX_TEXT, Group, Long, java_map, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,14 +111,10 @@ def _rendered(evaluation: Evaluation, value: object, recursive: bool) -> object:
 
 
 @function("printContext")
+@function("fetchContext")
 def print_context(evaluation: Evaluation) -> object:
     """A map of Kestra's variables and of what the template has set."""
     return java_map(evaluation.everything().items(), capacity=16)
-
-
-@function("fetchContext")
-def fetch_context(evaluation: Evaluation) -> object:
-    return print_context(evaluation)
 
 
 # secrets and keys
@@ -192,8 +188,6 @@ def read(evaluation: Evaluation, path: object) -> object:
 
 @function("fileSize", "path")
 def file_size(evaluation: Evaluation, path: object) -> object:
-    from .values import Long
-
     return Long(_there(evaluation, "fileSize", path).stat().st_size)
 
 
@@ -203,13 +197,9 @@ def file_exists(evaluation: Evaluation, path: object) -> object:
 
 
 @function("isFileEmpty", "uri")
+@function("fileEmpty", "uri")
 def is_file_empty(evaluation: Evaluation, path: object) -> object:
     return not os.path.getsize(_there(evaluation, "isFileEmpty", path))
-
-
-@function("fileEmpty", "uri")
-def file_empty(evaluation: Evaluation, path: object) -> object:
-    return is_file_empty(evaluation, path)
 
 
 @function("fileURI", "path")

@@ -9,7 +9,8 @@ from typing import Any
 import regex
 
 from .errors import ExpressionError
-from .values import Entry, Group, Instant, iso_offset, text
+from .javatime import iso_offset, region
+from .values import Entry, Group, Instant, text
 
 __all__ = ["from_ion", "to_ion"]
 
@@ -53,7 +54,7 @@ def _moment(value: Any) -> str:
     if isinstance(value, Instant):
         return text(value)
     if isinstance(value, datetime) and value.tzinfo:
-        zone = getattr(value.tzinfo, "key", None)
+        zone = region(value)
         local = f"{value:%Y-%m-%dT%H:%M:%S}" + (f".{value.microsecond:06d}" if value.microsecond else "")
         offset = iso_offset(value)
         return f'ZonedDateTime::"{local}{offset}{f"[{zone}]" if zone else ""}"'

@@ -15,6 +15,7 @@ from . import (  # noqa: F401 - they fill the registry
     iterations,
     moments,
     numbers,
+    numbertexts,
     texts,
     yamltext,
 )

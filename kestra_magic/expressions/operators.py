@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any
 import regex
 
 from .errors import ExpressionError, MissingError
-from .values import Array, Float, Group, Long, Macroed, Refused, bounded, java_type, text
+from .values import TRIMMED, Array, Float, Group, Long, Macroed, Refused, bounded, java_type, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
-    "add", "arithmetic", "arithmetic_3_2", "compare", "concat", "contains", "default", "equals", "is_empty", "is_in",
-    "java_equals", "negative", "null_coalesce", "positive", "shielded", "truth", "undefined_coalesce", "wrapped",
+    "EXACT", "add", "arithmetic", "arithmetic_3_2", "compare", "concat", "contains", "default", "equals", "has_key",
+    "is_empty", "is_in", "is_number", "java_equals", "negative", "null_coalesce", "positive", "shielded", "truth",
+    "undefined_coalesce", "wrapped",
 ]  # fmt: skip
 
 NUMBERS = (int, float, Decimal)
-PLAIN = Context(prec=10_000)
+EXACT = Context(prec=10_000)
 DECIMAL128 = Context(prec=34, rounding=ROUND_HALF_EVEN)
 _WHOLE = regex.compile(r"[+-]?[0-9]+")
 _DECIMAL = regex.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fFdD]?\s*")
-Thunk = "Callable[[], object]"
 
 
 def is_number(value: object) -> bool:
@@ -116,9 +116,9 @@ def _decimals(symbol: str, a: Decimal, b: Decimal) -> Decimal:
     try:
         match symbol:
             case "+":
-                return PLAIN.add(a, b)
+                return EXACT.add(a, b)
             case "-":
-                return PLAIN.subtract(a, b)
+                return EXACT.subtract(a, b)
             case "*":
                 return DECIMAL128.multiply(a, b)
             case "/":
@@ -294,7 +294,7 @@ def is_empty(value: object) -> bool:
     if value is None:
         return True
     if value.__class__ is str:
-        return not value.strip("".join(map(chr, range(33))))
+        return not value.strip(TRIMMED)
     return isinstance(value, (list, dict, Group)) and not value
 
 

@@ -12,7 +12,7 @@ from .values import Long
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["parse"]
+__all__ = ["CONSTANTS", "parse"]
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ import regex
 from .errors import ExpressionError
 from .values import Array, bounded
 
-__all__ = ["matcher", "replace_all", "split"]
+__all__ = ["SECONDS", "matcher", "replace_all", "split"]
 
 SECONDS = 1
 LONGEST = 10_000

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 import regex
 
 from ..errors import KestraMagicError
-from .compiler import KESTRA, Compiled, Dialect, Site, compile_template
+from .compiler import Compiled, compile_template
+from .dialect import KESTRA, Dialect
 from .errors import ExpressionError
 from .functions import NO_HOST, Host
 from .values import MAX_TEXT, native, show_json, show_plain
@@ -20,6 +21,7 @@ from .values import MAX_TEXT, native, show_json, show_plain
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from .builder import Site
     from .evaluation import Evaluation
 
 __all__ = ["RAW", "Piece", "line_map", "render", "render_deep", "render_typed", "substitutions"]
@@ -106,12 +108,10 @@ def line_map(pieces: list[Piece]) -> list[int]:
     lines: list[int] = []
     fresh = True
     for piece in pieces:
-        for index, part in enumerate(piece.text.split("\n")):
-            if index:
-                fresh = True
-            if fresh:
+        for index in range(piece.text.count("\n") + 1):
+            if index or fresh:
                 lines.append(piece.line if piece.origin else piece.line + index)
-                fresh = not part and False
+            fresh = False
     return lines or [1]
 
 

@@ -15,9 +15,9 @@ from ..settings import current
 from .errors import ExpressionError
 from .patterns import matcher, replace_all, split
 from .registry import REGISTRY
-from .values import Macroed, bounded, java_map, java_type, show_plain, text
+from .values import TRIMMED, Macroed, bounded, java_map, java_type, show_plain, text
 
-__all__ = ["needs_text", "replaced"]
+__all__ = ["needs_count", "needs_text", "replaced"]
 
 filter_ = REGISTRY.filter
 
@@ -48,7 +48,7 @@ def lower(value: object) -> object:
 
 @filter_("trim")
 def trim(value: object) -> object:
-    return None if value is None else needs_text(value).strip("".join(map(chr, range(33))))
+    return None if value is None else needs_text(value).strip(TRIMMED)
 
 
 @filter_("capitalize")
@@ -108,21 +108,16 @@ def nl2br(value: object) -> object:
 
 
 @filter_("urlencode")
-def urlencode(value: object) -> object:
-    return (
-        None
-        if value is None
-        else quote_plus(needs_text(value).encode("utf-8", "replace"), safe="*").replace("~", "%7E")
-    )
-
-
 @filter_("urlEncode")
 def url_encode(value: object) -> object:
-    return urlencode(value)
+    if value is None:
+        return None
+    return quote_plus(needs_text(value).encode("utf-8", "replace"), safe="*").replace("~", "%7E")
 
 
 @filter_("urldecode")
-def urldecode(value: object) -> object:
+@filter_("urlDecode")
+def url_decode(value: object) -> object:
     """Decode what a form sends. Java's URLDecoder fails where a `%` is not followed by two digits."""
     if value is None:
         return None
@@ -132,23 +127,15 @@ def urldecode(value: object) -> object:
     return unquote_to_bytes(said.replace("+", " ")).decode("utf-8", "replace")
 
 
-@filter_("urlDecode")
-def url_decode(value: object) -> object:
-    return urldecode(value)
-
-
 @filter_("base64encode")
-def base64encode(value: object) -> object:
+@filter_("base64Encode")
+def base64_encode(value: object) -> object:
     return None if value is None else base64.b64encode(text(value).encode("utf-8", "replace")).decode()
 
 
-@filter_("base64Encode")
-def base64_encode(value: object) -> object:
-    return base64encode(value)
-
-
 @filter_("base64decode")
-def base64decode(value: object) -> object:
+@filter_("base64Decode")
+def base64_decode(value: object) -> object:
     if value is None:
         return None
     if value.__class__ is not str:
@@ -159,11 +146,6 @@ def base64decode(value: object) -> object:
     except (binascii.Error, UnicodeEncodeError):
         what = "Please provide a correctly Base64 encoded string containing an UTF-8 string"
         raise ExpressionError(what) from None
-
-
-@filter_("base64Decode")
-def base64_decode(value: object) -> object:
-    return base64decode(value)
 
 
 def _hashed(algorithm: str, value: object) -> object:

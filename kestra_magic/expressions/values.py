@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import json
 import struct
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import ExpressionError
+from .javatime import duration_text, instant_text, iso_offset, moment_text, time_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 __all__ = [
-    "MAX_ITEMS", "MAX_TEXT", "Array", "Char", "Entry", "Float", "Group", "Instant", "Long", "Loop", "Macroed",
-    "Refused", "bounded", "code_units", "iso_offset", "java_hash", "java_map", "java_type", "native", "show_json",
+    "MAX_ITEMS", "MAX_TEXT", "TRIMMED", "Array", "Char", "Entry", "Float", "Group", "Instant", "Long", "Loop",
+    "Macroed", "Refused", "bounded", "code_units", "java_hash", "java_map", "java_type", "native", "show_json",
     "show_plain", "text", "to_json",
 ]  # fmt: skip
 
 MAX_TEXT = 10_000_000
 MAX_ITEMS = 1_000_000
+TRIMMED = "".join(map(chr, range(33)))  # what Java's `trim` takes away
 
 
 class Long(int):
@@ -201,74 +203,14 @@ def _scientific(shortest: str, value: float) -> str:
     return f"{'-' * sign}{first}.{''.join(rest) or '0'}E{int(exponent) + len(digits) - 1}"
 
 
-def _decimal_text(value: Decimal) -> str:
-    return str(value)
-
-
-# moments
-
-
-def _fraction(micros: int, groups: int = 3) -> str:
-    """Write a part of a second in as few groups of three digits as it needs."""
-    if not micros:
-        return ""
-    digits = f"{micros:06d}"
-    return "." + (digits[:3] if groups == 3 and digits.endswith("000") else digits)
-
-
-def iso_offset(moment: datetime) -> str:
-    """Return the offset from UTC as `Z` or `+02:00`."""
-    offset = moment.utcoffset() or timedelta()
-    seconds = int(offset.total_seconds())
-    if not seconds:
-        return "Z"
-    hours, rest = divmod(abs(seconds), 3600)
-    tail = f":{rest % 60:02d}" if rest % 60 else ""
-    return f"{'-' if seconds < 0 else '+'}{hours:02d}:{rest // 60:02d}{tail}"
-
-
-def _time_text(value: time | datetime) -> str:
-    seconds = f":{value.second:02d}" if value.second or value.microsecond else ""
-    return f"{value.hour:02d}:{value.minute:02d}{seconds}{_fraction(value.microsecond)}"
-
-
-def _instant_text(value: datetime) -> str:
-    seconds = f"{value.hour:02d}:{value.minute:02d}:{value.second:02d}{_fraction(value.microsecond)}"
-    return f"{value.year:04d}-{value.month:02d}-{value.day:02d}T{seconds}Z"
-
-
-def _zone_name(zone: tzinfo | None) -> str | None:
-    return getattr(zone, "key", None)
-
-
-def _moment_text(value: datetime) -> str:
-    local = f"{value.year:04d}-{value.month:02d}-{value.day:02d}T{_time_text(value)}"
-    if value.tzinfo is None:
-        return local
-    region = _zone_name(value.tzinfo)
-    return local + iso_offset(value) + (f"[{region}]" if region else "")
-
-
-def _duration_text(value: timedelta) -> str:
-    micros = round(value.total_seconds() * 1_000_000)
-    sign, micros = ("-", -micros) if micros < 0 else ("", micros)
-    seconds, micros = divmod(micros, 1_000_000)
-    hours, minutes, seconds = seconds // 3600, seconds // 60 % 60, seconds % 60
-    tail = f"{seconds}{f'.{micros:06d}'.rstrip('0') if micros else ''}"
-    parts = [f"{sign}{n}{unit}" for n, unit in ((hours, "H"), (minutes, "M")) if n]
-    if seconds or micros or not parts:
-        parts.append(f"{sign}{tail}S")
-    return "PT" + "".join(parts)
-
-
 _TEXTS: dict[type, Callable[[Any], str]] = {
     bool: lambda value: "true" if value else "false",
-    int: int.__repr__, Long: int.__repr__, float: _double_text, Float: _float_text, Decimal: _decimal_text,
+    int: int.__repr__, Long: int.__repr__, float: _double_text, Float: _float_text, Decimal: str,
     Char: str.__str__, Macroed: str.__str__, dict: _dict_text, list: _list_text, Group: _list_text,
     Array: lambda value: f"[Ljava.lang.Object;@{abs(java_hash(list(value))):x}",
     Entry: lambda entry: f"{text(entry.key)}={text(entry.value)}", Loop: _loop_text,
-    Instant: _instant_text, datetime: _moment_text, date: date.isoformat, time: _time_text,
-    timedelta: _duration_text,
+    Instant: instant_text, datetime: moment_text, date: date.isoformat, time: time_text,
+    timedelta: duration_text,
 }  # fmt: skip
 
 
@@ -325,11 +267,11 @@ def to_json(value: object) -> str:
 
 def _json_moment(value: datetime) -> str:
     if value.__class__ is Instant or value.tzinfo is None:
-        return _instant_text(value)[: None if value.tzinfo else -1]
+        return instant_text(value)[: None if value.tzinfo else -1]
     from .dates import local_zone  # a moment with a zone is told in the server's own
 
     local = value.astimezone(local_zone())
-    return f"{_instant_text(local)[:-1]}{iso_offset(local)}"
+    return f"{instant_text(local)[:-1]}{iso_offset(local)}"
 
 
 # Java's HashMap

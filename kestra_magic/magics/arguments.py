@@ -12,7 +12,7 @@ from kestra_magic.errors import KestraMagicError, did_you_mean
 if TYPE_CHECKING:
     from kestra_magic.magics.options import Option
 
-__all__ = ["UsageError", "first_word", "parse", "parser", "words"]
+__all__ = ["Parser", "UsageError", "first_word", "parse", "parser", "words"]
 
 _PIECE = re.compile(
     r"""(?P<expression>\{\{.*?\}\})|'(?P<single>[^']*)'|"(?P<double>(?:\\.|[^"\\])*)"|\\(?P<escaped>.)|(?P<plain>[^\s'"\\])"""

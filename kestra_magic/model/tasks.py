@@ -17,27 +17,10 @@ from kestra_magic.model.retry import Retry
 from kestra_magic.model.types import canonical, model_of, why_unknown
 
 __all__ = [
-    "AnyTask",
-    "Commands",
-    "IfExists",
-    "InputFiles",
-    "JbangCommands",
-    "JbangScript",
-    "NamespaceFiles",
-    "OptionalCommands",
-    "PackageManager",
-    "PythonCommands",
-    "PythonScript",
-    "Script",
-    "ScriptTask",
-    "TargetOS",
-    "Task",
-    "TaskCache",
-    "TaskRunner",
-    "Tasks",
-    "WorkerGroup",
-    "WorkerSelector",
-]
+    "PROCESS", "AnyTask", "Commands", "IfExists", "InputFiles", "JbangCommands", "JbangScript", "NamespaceFiles",
+    "OptionalCommands", "PackageManager", "PythonCommands", "PythonScript", "Script", "ScriptTask", "TargetOS", "Task",
+    "TaskCache", "TaskRunner", "Tasks", "WorkerGroup", "WorkerSelector",
+]  # fmt: skip
 
 PROCESS = "io.kestra.plugin.core.runner.Process"
 DOCKER = "io.kestra.plugin.scripts.runner.docker.Docker"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from kestra_magic.process.events import Event, Reason
 
-__all__ = ["Child"]
+__all__ = ["ANSWER", "Child"]
 
 WAIT = 0.1 if sys.platform == "win32" else None
 """Seconds that one wait may last: on Windows no interrupt is heard meanwhile."""

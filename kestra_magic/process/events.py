@@ -6,20 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 __all__ = [
-    "Draining",
-    "Event",
-    "Exited",
-    "Killing",
-    "Lost",
-    "Output",
-    "OutputKind",
-    "Queued",
-    "Reason",
-    "Requeued",
-    "Started",
-    "Stream",
-    "Usage",
-]
+    "Draining", "Event", "Exited", "Fact", "Killing", "Lost", "Output", "OutputKind", "Queued", "Reason", "Requeued",
+    "Started", "Stream", "Usage",
+]  # fmt: skip
 
 Stream = Literal["stdout", "stderr"]
 OutputKind = Literal["lines", "open", "frame"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kestra_magic.runs.session import Session
     from kestra_magic.workspace.outputs import OutputFile
 
-__all__ = ["Change", "Difference", "FileChange", "Row", "difference", "pair", "side_by_side"]
+__all__ = ["Change", "Difference", "FileChange", "Mark", "Row", "difference", "pair", "side_by_side"]
 
 Mark = Literal["=", "-", "+", "~", "…"]
 MOST_LINES = 2_000

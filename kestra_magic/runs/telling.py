@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kestra_magic.runners.kestra.executions import Execution
     from kestra_magic.runs.context import Context
 
-__all__ = ["TaskTeller", "is_of_process", "seconds"]
+__all__ = ["TaskTeller", "is_of_process", "seconds", "state_of"]
 
 SCRIPTS = "io.kestra.plugin.scripts."
 KEPT_THERE_BYTES = 1 << 30

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
-from kestra_magic.expressions.compiler import KESTRA, RELEASED
 from kestra_magic.expressions.diagnosis import constant, explained, hazards, literal, swallowed
+from kestra_magic.expressions.dialect import KESTRA, RELEASED
 from kestra_magic.expressions.errors import ExpressionError
 from kestra_magic.expressions.render import Piece, line_map, render_typed, substitutions
 from kestra_magic.expressions.scope import bare_name

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     Matches = Callable[[str], bool]
 
-__all__ = ["GlobError", "chosen", "java_glob", "path_matcher"]
+__all__ = ["GlobError", "Matches", "chosen", "java_glob", "path_matcher"]
 
 _LINE_END = "\\n\\r\\x85\\u2028\\u2029"  # what `.` does not match in Java
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["files_below", "nearby"]
+__all__ = ["NOT_WORK", "files_below", "nearby"]
 
 # Made by tools, not by the person; `kestra-runs` would place all earlier results into the next run.
 NOT_WORK = {".git", ".ipynb_checkpoints", "__pycache__", "kestra-runs", "node_modules", ".venv"}

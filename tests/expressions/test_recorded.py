@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kestra_magic import settings
-from kestra_magic.expressions.compiler import Dialect
+from kestra_magic.expressions.dialect import Dialect
 from kestra_magic.expressions.errors import ExpressionError
 from kestra_magic.expressions.render import render
 from kestra_magic.expressions.values import Array, Char, Float, Group, Instant, Long, Macroed

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kestra_magic.runners.dask.running import DaskRunning
     from kestra_magic.runners.workers import Workers
 
-__all__ = ["UNREACHED", "Cluster", "connect", "disconnect"]
+__all__ = ["REMEDY", "UNREACHED", "Cluster", "connect", "disconnect"]
 
 PATIENCE = 10.0
 """Seconds that a scheduler may take to answer, and to come back after it was lost."""
