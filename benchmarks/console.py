@@ -1,4 +1,4 @@
-"""The console in a real browser: a million lines, many files, saved notebooks; bad input, and what a first cell pays."""
+"""The console in a real browser: a million lines, many files, saved notebooks; bad input; what the first cell pays."""
 
 from __future__ import annotations
 

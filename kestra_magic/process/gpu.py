@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-__all__ = ["Device", "GpuMeter", "GpuUse", "Gpus", "choose", "devices", "nvml"]
+__all__ = ["Device", "GpuMeter", "GpuUse", "GpuWatch", "Gpus", "choose", "devices", "nvml"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,42 @@ class GpuMeter:
                 for sample in sorted(self._nvml.nvmlDeviceGetProcessUtilization(handle, 0), key=lambda s: s.timeStamp)
             }
             yield from (share for pid, share in latest.items() if pid in own)
+
+
+class GpuWatch:
+    """Measures a run beside it, in a thread of its own: a driver may take its time.
+
+    Args:
+        visible: the GPUs that it was given, empty for none; None: all of the machine.
+        told: hears of each measure.
+    """
+
+    def __init__(self, visible: str | None, told: Callable[[GpuUse], None]) -> None:
+        self._visible = visible
+        self._told = told
+        self._asked: SimpleQueue[Sequence[int] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def look(self, pids: Sequence[int]) -> None:
+        """Measure these processes soon."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._measure, name="kestra-gpu", daemon=True)
+            self._thread.start()
+        if self._thread.is_alive():
+            self._asked.put(pids)
+
+    def close(self) -> None:
+        """End when what was asked is measured; nobody waits for it."""
+        self._asked.put(None)
+
+    def _measure(self) -> None:
+        library = None if self._visible == "" else nvml()
+        if library is None:
+            return
+        with suppress(library.NVMLError):  # this driver cannot say it, or the GPU is lost: nothing is measured
+            meter = GpuMeter(library, self._visible or "")
+            while (pids := self._asked.get()) is not None and (use := meter.read(pids)):
+                self._told(use)
 
 
 def _tells(running: Sequence[Any]) -> bool:

@@ -16,7 +16,7 @@ from kestra_magic.runs.markers import Metric
 from kestra_magic.runs.prepared import read_prepared
 from kestra_magic.runs.processes import ProcessLife
 from kestra_magic.runs.progress import Declared, Settled, State
-from kestra_magic.runs.result import Entry, TaskResult
+from kestra_magic.runs.result import MEASURED, Entry, TaskResult
 from kestra_magic.workspace.directory import OWN
 from kestra_magic.workspace.outputs import OutputFile, OutputFiles
 
@@ -137,6 +137,7 @@ def _task(context: Context, told: Mapping[str, Any]) -> None:
     result.misses = tuple(told["misses"])
     result.measured = [Metric(**{**m, "tags": tuple(map(tuple, m["tags"]))}) for m in told["measured"]]
     result.entries = [Entry(**entry) for entry in told["entries"]]
+    result.most = {name: value for name, value in told.get("peaks", {}).items() if name not in MEASURED}
     result.error, result.hint = told["error"], told["hint"]
     result.exit = Exited(**told["exit"]) if told["exit"] else None
     result.outputs = told["outputs"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.process.events import Exited, Output, Requeued, Started, Usage
+from kestra_magic.process.gpu import GpuWatch
 from kestra_magic.process.logs import LogFile
 from kestra_magic.runs.explain import mapped_error
 from kestra_magic.runs.groups import runner_for
@@ -82,18 +83,25 @@ class ProcessLife(Life):
     def _followed(self, running: Running) -> State:
         listener = Listener(self.result, self._log)
         ended: Exited | None = None
+        watch: GpuWatch | None = None
         for event in running.events():
             self.context.emit(self._shown(event))
             if isinstance(event, Output):
                 listener.hear(event)
             elif isinstance(event, Started) and not event.where:
                 self.context.entry.started(event)
+                gpus = self.context.gpus
+                watch = GpuWatch(gpus.visible if gpus else None, self.result.saw_gpu)
             elif isinstance(event, Usage):
-                self.result.processes = max(self.result.processes, event.processes)
+                self.result.saw(processes=event.processes)
+                if watch:
+                    watch.look(event.pids)
             elif isinstance(event, Exited):
                 ended = event
             elif isinstance(event, Requeued):
                 self._requeue(event.reason)
+        if watch:
+            watch.close()
         self.result.exit = ended
         self._collect(running)
         return self._judged(ended)

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
     from kestra_magic.errors import KestraMagicError
     from kestra_magic.process.events import Exited
+    from kestra_magic.process.gpu import GpuUse
     from kestra_magic.process.logs import LogFile
     from kestra_magic.tasks.place import Prepared
 
-__all__ = ["LEVELS", "Entry", "Logs", "TaskResult"]
+__all__ = ["LEVELS", "MEASURED", "Entry", "Logs", "TaskResult"]
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 
+MEASURED = ("cpu_seconds", "rss_bytes", "read_bytes", "write_bytes")
+"""What the guardian says of the whole tree when it has ended."""
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 
 
@@ -67,8 +70,20 @@ class TaskResult:
     hint: str = ""
     failure: KestraMagicError | None = None
     outputs: dict[str, Any] | None = None
-    processes: int = 0
-    """The most that lived at once, as far as was seen."""
+    gpu_use: GpuUse | None = None
+    """What it was last seen to use of GPUs."""
+    most: dict[str, float] = field(default_factory=dict)
+    """The most of each that was seen at once: processes, bytes and percent of GPUs."""
+
+    def saw(self, **used: float) -> None:
+        """Remember the most of each."""
+        self.most.update({name: max(value, self.most.get(name, value)) for name, value in used.items()})
+
+    def saw_gpu(self, use: GpuUse) -> None:
+        """Other runs' use of the same GPU is not called this run's."""
+        whose = "whole_gpu" if use.label else "gpu"
+        self.gpu_use = use
+        self.saw(**{f"{whose}_bytes": use.bytes, f"{whose}_percent": use.percent})
 
     @property
     def exit_code(self) -> int | None:
@@ -83,10 +98,8 @@ class TaskResult:
         """What its tree of processes used: never part of a saved output, because no two runs use the same."""
         if self.exit is None:
             return Metrics()
-        used = {name: getattr(self.exit, name) for name in ("cpu_seconds", "rss_bytes", "read_bytes", "write_bytes")}
-        return Metrics(
-            tuple(Metric("gauge", name, value) for name, value in [*used.items(), ("processes", self.processes)])
-        )
+        used = {name: getattr(self.exit, name) for name in MEASURED}
+        return Metrics(tuple(Metric("gauge", name, value) for name, value in {**used, **self.most}.items()))
 
     @property
     def log(self) -> Logs:

@@ -11,7 +11,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.process.events import Output, Usage
-from kestra_magic.process.gpu import GpuMeter, nvml
 from kestra_magic.runs.progress import State
 from kestra_magic.show.answers import Answers
 from kestra_magic.show.logview import LogView
@@ -56,10 +55,7 @@ class Console:
         self._state: dict[str, Any] = {"phase": State.CREATED.value, "started": None}
         self._bar: Bar | None = None
         self._open_line = ""
-        self._usage: deque[Usage] = deque(maxlen=HISTORY)
-        self._gpu: deque[GpuUse] = deque(maxlen=HISTORY)
-        self._meter: GpuMeter | None = None
-        self._measured = 0.0
+        self._usage: deque[tuple[Usage, GpuUse | None]] = deque(maxlen=HISTORY)
         self._news = threading.Event()
         self._over = threading.Event()
         # With the cell's context: a message of a thread without it raises LookupError on ipykernel 7.0.
@@ -74,7 +70,7 @@ class Console:
         if isinstance(event, Output):
             self._hear(event)
         elif isinstance(event, Usage):
-            self._usage.append(event)
+            self._usage.append((event, self._source.gpu_use))
         self._news.set()
 
     def finish(self, run: Any) -> None:
@@ -153,21 +149,10 @@ class Console:
 
     def _tell_state(self, widget: Any, lines: int) -> None:
         self._log.look(LOOK_SECONDS, lines)
-        self._measure()
         widget.state = self._seen(lines)
 
-    def _measure(self) -> None:
-        """Look at the GPUs as often as the tree was looked at; here, for a driver may take its time."""
-        if self._meter is None:
-            gpus = self._source.gpus
-            self._meter = GpuMeter(nvml() if gpus is None or gpus.visible else None, gpus.visible if gpus else "")
-        new = [usage for usage in list(self._usage) if usage.at > self._measured]
-        if new and (use := self._meter.read(new[-1].pids)):
-            self._gpu.extend([use] * len(new))
-            self._measured = new[-1].at
-
     def _seen(self, lines: int) -> dict[str, Any]:
-        source, over = self._source, self._over.is_set()
+        source, over, usage = self._source, self._over.is_set(), list(self._usage)
         return {
             **self._state,
             "ended": over,
@@ -191,8 +176,8 @@ class Console:
             "outputs": len(source.vars),
             "metrics": len({entry["name"] for entry in source.metrics}),
             "gpus": source.gpus.said if source.gpus else "",
-            **_gpu_history(list(self._gpu)),
-            **_history(list(self._usage)),
+            **_gpu_history([gpu for _, gpu in usage], source.gpu_use),
+            **_history([tree for tree, _ in usage]),
         }
 
     def _asked(self, _: Any, message: Mapping[str, Any], __: Any) -> None:
@@ -218,15 +203,16 @@ def _history(usage: list[Usage]) -> dict[str, Any]:
     }
 
 
-def _gpu_history(used: list[GpuUse]) -> dict[str, Any]:
+def _gpu_history(used: list[GpuUse | None], now: GpuUse | None) -> dict[str, Any]:
     """As many columns as the others have: the first figure of the tree is none over time."""
-    if not used:
+    if now is None:
         return {}
+    seen = [use or now for use in [*used[1:-1], now]] if len(used) > 1 else []
     return {
-        "gpu": {"percent": used[-1].percent, "bytes": used[-1].bytes},
-        "gpu_percent": [use.percent for use in used[1:]],
-        "gpu_bytes": [use.bytes for use in used[1:]],
-        "gpu_label": used[-1].label,
+        "gpu": {"percent": now.percent, "bytes": now.bytes},
+        "gpu_percent": [use.percent for use in seen],
+        "gpu_bytes": [use.bytes for use in seen],
+        "gpu_label": now.label,
     }
 
 

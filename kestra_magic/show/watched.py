@@ -16,7 +16,7 @@ from kestra_magic.workspace.globs import path_matcher
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from kestra_magic.process.gpu import Gpus
+    from kestra_magic.process.gpu import Gpus, GpuUse
     from kestra_magic.process.logs import LogFile
     from kestra_magic.runs.run import Run
     from kestra_magic.workspace.globs import Matches
@@ -94,6 +94,11 @@ class Watched(Protocol):
     @property
     def gpus(self) -> Gpus | None:
         """Those that it was given."""
+        ...
+
+    @property
+    def gpu_use(self) -> GpuUse | None:
+        """What it was last seen to use of them, or of any."""
         ...
 
     @property
@@ -216,6 +221,10 @@ class WatchedRun:
     @property
     def gpus(self) -> Gpus | None:
         return self._run.context.gpus
+
+    @property
+    def gpu_use(self) -> GpuUse | None:
+        return self._run.result.gpu_use
 
     @property
     def made(self) -> int:

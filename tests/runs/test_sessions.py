@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -29,6 +30,7 @@ from kestra_magic.runs.progress import Progress, State
 from kestra_magic.runs.recovery import recover
 from kestra_magic.runs.run import Run
 from kestra_magic.runs.session import Session
+from tests.process.test_gpu import GB, FakeNvml, process
 
 Begin = Callable[..., Run]
 SECRET = 'pä"ss/w0rd+=x'
@@ -111,6 +113,35 @@ def test_peaks_are_kept_and_are_no_part_of_what_was_measured_by_the_task(session
     assert len(run.metrics) == 0
     told = json.loads((run.folder / "_run" / "run.json").read_text())
     assert told["tasks"][0]["peaks"]["rss_bytes"] == run.peaks["rss_bytes"].last
+
+
+class Measured(FakeNvml):
+    """One GPU of which every process uses 3 GB; says when it was looked at."""
+
+    def __init__(self, each: int | None) -> None:
+        super().__init__(70 * GB)
+        self.each = each
+        self.looks = threading.Semaphore(0)
+
+    def nvmlDeviceGetComputeRunningProcesses(self, handle: int) -> list[Any]:
+        self.looks.release()
+        return [process(int(name), self.each) for name in os.listdir("/proc") if name.isdecimal()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="its processes are read from /proc")
+@pytest.mark.parametrize(("each", "name", "least"), [(3 * GB, "gpu_bytes", 3 * GB), (None, "whole_gpu_bytes", 10 * GB)])
+def test_peaks_of_gpus_are_kept_too(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch, each: int, name: str, least: int
+) -> None:
+    library = Measured(each)
+    monkeypatch.setattr("kestra_magic.process.gpu.nvml", lambda: library)
+    run = begin("exec sleep 300")
+    assert all(library.looks.acquire(timeout=60) for _ in range(2))  # what the first look saw is told by the second
+    run.stop()
+    told = json.loads((run.wait().folder / "_run" / "run.json").read_text())["tasks"][0]["peaks"]
+
+    assert told[name] == run.peaks[name].last >= least
+    assert ("gpu_bytes" in told) is (each is not None)
 
 
 def test_a_run_is_run_again_with_another_input(begin: Begin) -> None:
