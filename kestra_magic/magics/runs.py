@@ -8,6 +8,7 @@ from kestra_magic.magics.arguments import UsageError, words
 from kestra_magic.magics.background import show_in_background
 from kestra_magic.magics.binding import bind
 from kestra_magic.runs.attach import attach as attached
+from kestra_magic.runs.attach import elsewhere
 from kestra_magic.runs.history import history
 from kestra_magic.runs.session import UnknownRun, session
 from kestra_magic.settings import current
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from kestra_magic.runs.history import History
+    from kestra_magic.runs.journal import Record
     from kestra_magic.runs.run import Run
     from kestra_magic.workspace.pruning import Pruned
 
@@ -60,14 +62,22 @@ def stop(_shell: InteractiveShell, rest: str, _cell: str | None) -> None:
     if bool(names) == bool(everything):
         raise UsageError("`%kestra stop` takes a RUN, or `--all`")
     live = [run for run in here.runs if not run.ended]
+    there = [_ended_there(record) for name in names if not here.live(name) and (record := elsewhere(here, name))]
     chosen = live if everything else [here.live(name) or attached(here, name) for name in names]
-    over = [run for run in chosen if run.ended]
+    over = [run for run in chosen if run.ended and run.id not in there]
     for run in chosen:
         run.stop()
     for run in chosen:
         print(f"`{run.name}` had ended already: {run.state.value}" if run in over else _ended(run.wait()))
     if not chosen:
         print("nothing runs now")
+
+
+def _ended_there(record: Record) -> str:
+    from kestra_magic.runs.door import ask_to_end
+
+    ask_to_end(record)
+    return record.id
 
 
 def _ended(run: Run) -> str:

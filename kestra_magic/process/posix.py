@@ -229,8 +229,8 @@ def umask() -> int:
     return mask
 
 
-def meeting_place(mark: int) -> str:
-    """Return the path of a detached run's socket: short (it has 108 bytes at most), in a folder of ours alone.
+def meeting_place(name: str) -> str:
+    """Return the path of a socket for others of this user: short (108 bytes at most), in a folder of ours alone.
 
     Raises:
         KestraMagicError: the folder is somebody else's.
@@ -241,8 +241,8 @@ def meeting_place(mark: int) -> str:
     folder.mkdir(mode=0o700, exist_ok=True)
     about = folder.lstat()
     if about.st_uid != os.getuid() or about.st_mode & 0o077 or folder.is_symlink():
-        raise KestraMagicError(f"`{folder}` must be yours alone (chmod 0700): detached runs are spoken to through it")
-    return str(folder / f"{mark:x}")
+        raise KestraMagicError(f"`{folder}` must be yours alone (chmod 0700): runs elsewhere are spoken to through it")
+    return str(folder / name)
 
 
 def meet(place: str) -> socket.socket:

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-__all__ = ["Child", "Command", "attach", "hidden_forms", "shutdown", "start", "start_as", "warm"]
+__all__ = ["Child", "Command", "attach", "hidden_forms", "meeting_place", "shutdown", "start", "start_as", "warm"]
 
 One = TypeVar("One", bound=Child)
+meeting_place = system.meeting_place
 LAST_WORDS = 2.0
 """Seconds that shutdown waits for all trees to be gone; they go also when nobody waits."""
 
@@ -175,7 +176,7 @@ def _request(command: Command, mark: int) -> dict[str, Any]:
         "log_dir": str(command.log_dir.absolute()),
         "hidden": [form.decode("latin-1") for form in hidden_forms(command.mask)],
         "mark": mark,
-        "socket": system.meeting_place(mark) if command.detach else "",
+        "socket": meeting_place(f"{mark:x}") if command.detach else "",
     }
 
 

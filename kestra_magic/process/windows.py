@@ -272,13 +272,13 @@ def inherited() -> dict[str, Any]:
     return {}
 
 
-def meeting_place(mark: int) -> str:
+def meeting_place(name: str) -> str:
     """Say that there is none.
 
     Raises:
         KestraMagicError: always.
     """
-    raise KestraMagicError(f"{_NOT_DETACHED} ({mark:x})")
+    raise KestraMagicError(f"{_NOT_DETACHED} ({name})")
 
 
 def meet(place: str) -> socket.socket:

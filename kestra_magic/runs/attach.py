@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kestra_magic.runs.journal import Record
     from kestra_magic.runs.session import Session
 
-__all__ = ["attach", "begin_again", "found", "join"]
+__all__ = ["attach", "begin_again", "elsewhere", "found", "join"]
 
 
 def attach(session: Session, text: str) -> Run:
@@ -46,6 +46,14 @@ def attach(session: Session, text: str) -> Run:
         session.unknown(text, [*own, *(known.name for known in session.journal.history())])
     assert record is not None
     return found(session, record)
+
+
+def elsewhere(session: Session, text: str) -> Record | None:
+    """Return the run that *text* names if another kernel has it that lives, and it ends with that."""
+    record = session.journal.find(text)
+    if record is None or record.ended is not None or record.detached or record.owner == session.journal.owner:
+        return None
+    return record if record.owner.lives() else None
 
 
 def found(session: Session, record: Record) -> Run:

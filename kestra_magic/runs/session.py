@@ -52,6 +52,8 @@ __all__ = ["Session", "UnknownRun", "notebook_folder", "session"]
 
 LAST_WORDS = 0.5
 """Seconds for which a kernel that ends waits for its runs; what is not written by then the next one finds."""
+DOOR_SECONDS = 0.5
+"""After the first run began, others may ask for it: the first cell does not wait for what that needs."""
 Found = TypeVar("Found", bound=Run)
 
 
@@ -392,7 +394,16 @@ def session() -> Session:
     if _session is None:
         _session = Session(notebook_folder({}))
         atexit.register(_session.close)  # before the processes' own: the last that was registered comes first
+        soon = threading.Timer(DOOR_SECONDS, _open_door, [_session])
+        soon.daemon = True
+        soon.start()
     return _session
+
+
+def _open_door(here: Session) -> None:
+    from kestra_magic.runs.door import open_door
+
+    open_door(here)
 
 
 def notebook_folder(names: Mapping[str, object]) -> Path:

@@ -46,7 +46,7 @@ def up(kernel: Kernel, code: str) -> int:
     """Start a background cell, and return the process that says it is up."""
     cell = kernel.start(code)
     kernel.finish(cell)
-    return int(kernel.until(cell, lambda reply: " up\n" in reply.text()).text().split()[0])
+    return int(kernel.until(cell, lambda reply: " up\n" in reply.text()).text().partition(" up\n")[0].split()[-1])
 
 
 def lives(pid: int) -> bool:
@@ -285,6 +285,40 @@ def test_a_run_of_another_kernel_cannot_be_attached(begin: Begin) -> None:
     assert load(second).text() == ""
     assert "only what is started with `--detach` can be attached" in second.run("%kestra attach here").error
     assert "RUNNING" in second.run("%kestra runs").of("execute_result")[0]["data"]["text/plain"]
+
+
+def test_a_run_of_another_kernel_is_stopped_by_that_kernel(begin: Begin) -> None:
+    first = begin()
+    load(first)
+    cell = first.start(f"%%kestra_process here --bg\n{UP}; setsid sleep 300 & sleep 300")
+    first.finish(cell)
+    pid = int(first.until(cell, lambda reply: " up\n" in reply.text()).text().split()[0])
+    second = begin()
+    load(second)
+
+    assert second.run("%kestra stop here").text() == (
+        "`here` ended: KILLED (stopped 3 processes, 1 of them had left the group)\n"
+    )
+    assert gone(pid)
+    assert "KILLED" in first.until(cell, lambda reply: "KILLED" in reply.plain).plain
+    assert first.value("(here.state.value, here.result.exit.reason)") == "('KILLED', 'stop')"
+    assert second.run("%kestra stop here").text() == "`here` had ended already: KILLED\n"
+
+
+def test_a_flow_of_another_kernel_is_stopped_whole(begin: Begin) -> None:
+    first = begin()
+    load(first)
+    tasks = "\n".join(
+        f"  - {{id: {name}, type: io.kestra.plugin.scripts.shell.Commands, commands: ['{UP}; sleep 300']}}"
+        for name in ("one", "two")
+    )
+    pid = up(first, f"%%kestra_flow pair --bg\nid: pair\nnamespace: a.b\ntasks:\n{tasks}")
+    second = begin()
+    load(second)
+
+    assert "`pair` ended: KILLED" in second.run("%kestra stop pair").text()
+    assert gone(pid)
+    assert first.run("print(pair.wait().state.value, list(pair.tasks))").text() == "KILLED ['one']\n"
 
 
 def test_runs_of_other_kernels_are_compared_in_a_table(begin: Begin) -> None:

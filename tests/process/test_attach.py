@@ -155,7 +155,7 @@ def test_the_meeting_place_is_gone_when_the_run_is(start: Start, tmp_path: Path)
     child = start(sh("exit 0"), log_dir=tmp_path / "log", detach=True)
     list(child.events())
 
-    assert wait_until(lambda: not Path(supervise.system.meeting_place(child.marker)).exists())
+    assert wait_until(lambda: not Path(supervise.meeting_place(f"{child.marker:x}")).exists())
 
 
 def test_the_meeting_place_of_another_is_not_entered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +165,7 @@ def test_the_meeting_place_of_another_is_not_entered(tmp_path: Path, monkeypatch
     (tmp_path / f"kestra-magic-{os.getuid()}").mkdir(mode=0o755)
 
     with pytest.raises(KestraMagicError, match="must be yours alone"):
-        supervise.system.meeting_place(1)
+        supervise.meeting_place("1")
 
 
 def test_identity_tells_a_process_from_one_that_got_its_number(start: Start) -> None:

@@ -140,7 +140,7 @@ def test_nothing_is_detached(keep: Keep) -> None:
 
     assert "needs Linux or macOS" in last.error
     with pytest.raises(KestraMagicError, match="cannot outlive"):
-        windows.meeting_place(1)
+        windows.meeting_place("1")
 
 
 def test_the_names_are_those_of_posix() -> None:
