@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.magics.cell import beside, carry, names_of
-from kestra_magic.model.inputs import InputsError
+from kestra_magic.model.resolution import InputsError
 from kestra_magic.runs.given import flow_values
 from kestra_magic.runs.session import session
 from kestra_magic.settings import current

@@ -13,7 +13,8 @@ from kestra_magic.expressions.render import render, render_typed
 from kestra_magic.expressions.rewriting import escaped
 from kestra_magic.expressions.scope import Scope
 from kestra_magic.model.durations import iso
-from kestra_magic.model.inputs import INPUT_TYPES, resolve_inputs
+from kestra_magic.model.inputs import INPUT_TYPES
+from kestra_magic.model.resolution import resolve_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -23,7 +23,7 @@ class Earlier:
     Attributes:
         name: its folder's, as ``copy-3``.
         outputs: as expressions saw them. *states*: the last of each task.
-        types: of its tasks.
+        types: of its tasks. *written*: what tells whether each is still what it was, see `record.digest`.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Earlier:
     outputs: Mapping[str, Any]
     states: Mapping[str, str]
     types: Mapping[str, str] = field(default_factory=dict)
+    written: Mapping[str, str] = field(default_factory=dict)
 
 
 def earlier(base: Path, name: str, wanted: str = "last") -> Earlier:
@@ -74,6 +75,7 @@ def _read(folder: Path) -> Earlier:
         data.get("outputs", {}),
         _by_id(tasks, "state"),
         _by_id(tasks, "type"),
+        data.get("written", {}),
     )
 
 

@@ -13,7 +13,7 @@ from kestra_magic.expressions.scope import Scope, plain
 from kestra_magic.model.source import load_yaml, read_source
 from kestra_magic.runs.engine import StandIn
 from kestra_magic.runs.progress import State
-from kestra_magic.stores.kv import KV
+from kestra_magic.stores.kv import KV, Entry
 from kestra_magic.workspace.directory import OWN
 from kestra_magic.workspace.storage import Storage
 from kestra_magic.workspace.tables import as_file
@@ -37,7 +37,7 @@ class Fixtures:
     Attributes:
         tasks: by their ids, or by id and the value of a loop.
         files: namespace files by name: a text, or data.
-        kv: of the flow's namespace; None leaves the real store, which else is not touched.
+        kv: of the flow's namespace; every other key is the real store's, read and written.
     """
 
     inputs: Mapping[str, Any] = field(default_factory=dict)
@@ -45,27 +45,48 @@ class Fixtures:
     tasks: Mapping[Any, StandIn] = field(default_factory=dict)
     trigger: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
-    kv: Mapping[str, Any] | None = None
+    kv: Mapping[str, Any] = field(default_factory=dict)
 
     def into(self, context: Context) -> None:
         """Let *context* see what stands in, and nothing of the world that it stands for."""
         folder = context.folder.path / OWN
         if self.files:
             context.storage = _with_files(context.storage, self.files, folder / "files")
-        if self.kv is not None:
-            context.kv = KV(folder / "kv.sqlite")
-            for key, value in self.kv.items():
-                context.kv.set(context.namespace, key, value)
+        if self.kv:
+            context.kv = _Keys(context.kv, folder / "kv.sqlite", context.namespace, self.kv)
         context.trigger |= self.trigger
         context.secrets.stand_in(self.secrets)
 
     def rendered(self, context: Context) -> dict[Any, StandIn]:
         """Return the stand-ins, expressions in their outputs rendered: ``{{ fileURI('x.csv') }}``."""
-        scope = Scope(context.run_roots())
+        files = {name: f"nsfile:///{name.lstrip('/')}" for name in self.files}
+        scope = Scope({**context.run_roots(), "files": files})
         return {
             key: StandIn(dict(render_deep(plain(each.outputs, "outputs"), scope, context.host)), each.state)  # type: ignore[call-overload]
             for key, each in self.tasks.items()
         }
+
+
+class _Keys(KV):
+    """A store in which some keys of one namespace stand in: no other store sees what becomes of them."""
+
+    def __init__(self, real: KV, path: Path, namespace: str, values: Mapping[str, Any]) -> None:
+        super().__init__(path)
+        self._real = real
+        self._names = {(namespace, key) for key in values}
+        for key, value in values.items():
+            self.set(namespace, key, value)
+
+    def set(self, namespace: str, key: str, value: Any, **more: Any) -> None:
+        store = super() if (namespace, key) in self._names else self._real
+        store.set(namespace, key, value, **more)
+
+    def delete(self, namespace: str, key: str) -> bool:
+        return super().delete(namespace, key) if (namespace, key) in self._names else self._real.delete(namespace, key)
+
+    def entries(self, namespace: str) -> list[Entry]:
+        real = [entry for entry in self._real.entries(namespace) if (namespace, entry.key) not in self._names]
+        return sorted([*super().entries(namespace), *real], key=lambda entry: entry.key)
 
 
 def read_fixtures(wanted: str, beside: Path, notebook: Mapping[str, object]) -> Fixtures:
@@ -87,9 +108,8 @@ def _fixtures(value: object, where: str) -> Fixtures:
         raise KestraMagicError(f"fixtures `{where}`: must be a map of {', '.join(KEYS)}")
     for key in said:
         _check(str(key), KEYS, where)
-    maps = {key: dict(said.get(key) or {}) for key in KEYS if key not in ("tasks", "kv")}
-    tasks = dict(_task(task, where) for task in said.get("tasks") or ())
-    return Fixtures(tasks=tasks, kv=dict(said["kv"] or {}) if "kv" in said else None, **maps)
+    maps = {key: dict(said.get(key) or {}) for key in KEYS if key != "tasks"}
+    return Fixtures(tasks=dict(_task(task, where) for task in said.get("tasks") or ()), **maps)
 
 
 def _check(key: str, known: tuple[str, ...], where: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kestra_magic.errors import KestraMagicError, did_you_mean
 from kestra_magic.expressions.render import render_typed
 from kestra_magic.expressions.scope import Scope
-from kestra_magic.model.inputs import MISSING, InputsError, resolve_inputs
+from kestra_magic.model.resolution import MISSING, InputsError, resolve_inputs
 from kestra_magic.model.source import Source, load_yaml
 from kestra_magic.workspace.inputs import from_option
 

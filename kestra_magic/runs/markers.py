@@ -15,7 +15,7 @@ __all__ = ["InvalidMarker", "Marker", "Metric", "almost", "parse"]
 
 LEVELS = ("ERROR", "WARN", "INFO", "DEBUG", "TRACE")
 _MARKER = re.compile(r"^::(\{[^\n\r\x85\u2028\u2029]*\})::[\x85\u2028\u2029]?$")
-_ALMOST = re.compile(r"::[{\[].*[}\]]::")
+_ALMOST = re.compile(r"::(?:\{\s*[\"}]|\[).*[}\]]::")  # not `::{{closure}}::`, as Rust writes
 _DURATION = re.compile(
     r"P(?:(?P<days>[\d.]+)D)?(?:T(?:(?P<hours>[\d.]+)H)?(?:(?P<minutes>[\d.]+)M)?(?:(?P<seconds>[\d.]+)S)?)?",
     re.IGNORECASE,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.expressions.render import render_typed
 from kestra_magic.expressions.scope import Scope
-from kestra_magic.model.inputs import resolve_inputs
+from kestra_magic.model.resolution import resolve_inputs
 from kestra_magic.runs.progress import State
 
 if TYPE_CHECKING:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
 from contextlib import suppress
 from dataclasses import asdict
+from datetime import date, timedelta
+from datetime import time as clock
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
+from kestra_magic.model.durations import iso
 from kestra_magic.workspace.directory import OWN
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from kestra_magic.model.tasks import Task
     from kestra_magic.runs.context import Context
     from kestra_magic.runs.progress import State
     from kestra_magic.runs.result import TaskResult
 
-__all__ = ["record", "write_lost", "write_record"]
+__all__ = ["digest", "record", "write_lost", "write_record"]
 
 
 def write_record(context: Context, state: State, error: str) -> None:
@@ -28,11 +33,24 @@ def write_record(context: Context, state: State, error: str) -> None:
     Raises:
         KestraMagicError: the disk does not take it.
     """
-    text = context.masked(json.dumps(record(context, state, error), default=str))
+    text = context.masked(json.dumps(record(context, state, error), default=_text))
     try:
         _write(context.folder.path / OWN, text)
     except OSError as failure:
         raise KestraMagicError(f"`{context.folder.path / OWN}` cannot be written: {failure.strerror}") from None
+
+
+def digest(context: Context, task: Task) -> str:
+    """Return what tells whether *task* is still what was written."""
+    written = json.dumps(context.written(task), sort_keys=True, default=str)
+    return hashlib.blake2b(written.encode(), digest_size=8).hexdigest()
+
+
+def _text(value: object) -> str:
+    """Times as Kestra's JSON has them: the type of an input reads them again."""
+    if isinstance(value, date | clock):  # also a datetime
+        return value.isoformat()
+    return iso(value) if isinstance(value, timedelta) else str(value)
 
 
 def write_lost(folder: Path, name: str, run: str, error: str) -> None:
@@ -64,6 +82,7 @@ def record(context: Context, state: State, error: str) -> dict[str, Any]:
         "inputs": context.inputs,
         "outputs": context.outputs if not context.cell else {},
         "tasks": [_task(context, result) for result in context.live.values()],
+        "written": {task.id: digest(context, task) for task in (context.flow.all_tasks() if context.flow else ())},
     }
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from kestra_magic.runs.earlier import Earlier, earlier
 from kestra_magic.runs.engine import Plan
 from kestra_magic.runs.fixtures import Fixtures, read_fixtures
-from kestra_magic.runs.selection import Selection, plan_of, refuse_elsewhere
+from kestra_magic.runs.record import digest
+from kestra_magic.runs.selection import Selection, ids_of, plan_of, refuse_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +45,19 @@ class Rehearsal:
             context.states = {name: {"state": state} for name, state in self.before.states.items() if name in ran}
             which = str(context.options.get("reuse") or "last")
             said = "the last execution" if which == "last" else f"`{which}`"
-            context.notices.append(f"outputs of {said} are used again")
+            context.notices += [f"outputs of {said} are used again", *self._changed(context, self.before)]
+
+    def _changed(self, context: Context, before: Earlier) -> list[str]:
+        """Say which task's earlier outputs are used although it is not any more what gave them."""
+        stays = ids_of(self.plan.given) - ids_of(self.fixtures.tasks) | self.plan.left_out
+        reused = [task for task in (context.flow.all_tasks() if context.flow else ()) if task.id in stays]
+        known = [task for task in reused if task.id in before.written and task.id in context.states]
+        changed = [f"`{task.id}`" for task in known if before.written[task.id] != digest(context, task)]
+        if not changed:
+            return []
+        which, was, its = ("tasks", "were", "their") if len(changed) > 1 else ("task", "was", "its")
+        said = f"{which} {', '.join(changed)} {was} changed since run `{before.name}`"
+        return [f"{said}; {its} earlier outputs are used"]
 
     def plan_in(self, context: Context) -> Plan:
         """Return the plan, expressions of the fixtures rendered; when the inputs are known."""

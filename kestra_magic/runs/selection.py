@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kestra_magic.runs.earlier import Earlier
     from kestra_magic.runs.fixtures import Fixtures
 
-__all__ = ["Selection", "plan_of", "refuse_elsewhere"]
+__all__ = ["Selection", "ids_of", "plan_of", "refuse_elsewhere"]
 
 LOOPS = (kinds.ForEach, kinds.EachSequential, kinds.LoopUntil)
 AT_ONCE = (kinds.Parallel, kinds.EachParallel)
@@ -76,7 +76,7 @@ def plan_of(flow: Flow, asked: Selection, before: Earlier | None, fixtures: Fixt
     _known(given, flow)
     left_out: set[str] = set()
     if asked.only:
-        left_out = _others(flow, asked.only) - _ids(given)
+        left_out = _others(flow, asked.only) - ids_of(given)
     elif asked.until:
         left_out = _after(flow, asked.until)
     elif asked.start:
@@ -91,7 +91,7 @@ def refuse_elsewhere(loaded: Loaded, plan: Plan) -> None:
     Raises:
         SourceError: there are some; each with its line.
     """
-    off = _ids(plan.given) | plan.left_out
+    off = ids_of(plan.given) | plan.left_out
     running = _running(loaded.flow.tasks, off)
     more = (loaded.flow.errors, loaded.flow.finally_, loaded.flow.after_execution)
     tasks = [*running, *(task for each in more for task in _running(each, off))]
@@ -112,13 +112,14 @@ def _running(tasks: Iterable[Task], off: Iterable[str]) -> Iterator[Task]:
             yield from _running(task.children(), off)
 
 
-def _ids(given: Mapping[Any, StandIn]) -> set[str]:
+def ids_of(given: Mapping[Any, StandIn]) -> set[str]:
+    """Return for which tasks something stands in, for all values of a loop or for one."""
     return {key if isinstance(key, str) else key[0] for key in given}
 
 
 def _known(given: Mapping[Any, StandIn], flow: Flow) -> None:
     ids = [task.id for task in flow.all_tasks()]
-    for name in _ids(given):
+    for name in ids_of(given):
         if name not in ids:
             raise KestraMagicError(f"fixtures: the flow has no task `{name}`{did_you_mean(name, ids)}")
 
@@ -211,7 +212,7 @@ def _reused(flow: Flow, name: str, before: Earlier, given: Mapping[Any, StandIn]
             done += [each for each in level if each is not task]
         else:
             done += level[: level.index(task)]
-    fixed = _ids(given)
+    fixed = ids_of(given)
     return {task.id: _as_before(task, before) for task in done if not task.disabled and task.id not in fixed}
 
 

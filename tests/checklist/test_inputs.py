@@ -2,7 +2,7 @@
 
 import pytest
 
-from kestra_magic.model.inputs import InputsError
+from kestra_magic.model.resolution import InputsError
 from tests.checklist.ids import checks
 from tests.flows.conftest import LOG, said
 

@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from kestra_magic.errors import KestraMagicError
-from kestra_magic.model.inputs import INPUT_TYPES, AnyInput, InputsError, resolve_inputs, undeclared
+from kestra_magic.model.inputs import INPUT_TYPES, AnyInput
+from kestra_magic.model.resolution import InputsError, resolve_inputs, undeclared
 from kestra_magic.model.scalars import as_text
 
 

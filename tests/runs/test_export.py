@@ -154,8 +154,8 @@ VALUES = st.recursive(
 def test_any_value_comes_back_from_its_input(value: object) -> None:
     from kestra_magic.expressions.render import render
     from kestra_magic.expressions.scope import Scope
-    from kestra_magic.model.inputs import resolve_inputs
     from kestra_magic.model.load import load_flow
+    from kestra_magic.model.resolution import resolve_inputs
     from kestra_magic.model.writing import yaml_text
     from kestra_magic.runs.declared import declaration
 

@@ -85,8 +85,9 @@ def test_a_line_that_is_almost_a_marker_is_explained(line: str, why: str) -> Non
     assert why in (almost(line) or "")
 
 
-def test_a_marker_needs_no_explanation() -> None:
-    assert almost('::{"outputs":{}}::') is None
+@pytest.mark.parametrize("line", ['::{"outputs":{}}::', "3: rustup::{{closure}}::{{closure}}::run", "a::{b}::c"])
+def test_what_is_a_marker_or_only_code_needs_no_explanation(line: str) -> None:
+    assert almost(line) is None
 
 
 JSON = st.recursive(

@@ -106,6 +106,38 @@ def test_from_a_task_of_a_certain_run(book: Book) -> None:
     assert values(book.flow(CHAIN, "--from end --reuse chain-1"))["end"] == "a1bc1pa1bc1q"
 
 
+def test_a_reused_task_that_was_changed_since_is_told(book: Book) -> None:
+    book.flow(CHAIN)
+    same = book.flow(CHAIN, "--from c")
+    changed = CHAIN.replace('"a{{', '"A{{').replace("}}b", "}}B")
+
+    assert not [entry for entry in same.logs if "changed" in entry.message]
+    told = [entry.message for entry in book.flow(changed, "--from c --reuse chain-1").logs]
+    assert "tasks `a`, `b` were changed since run `chain-1`; their earlier outputs are used" in told
+    told = [entry.message for entry in book.flow(changed.replace("}}B", "}}b"), "--only end --reuse chain-1").logs]
+    assert "task `a` was changed since run `chain-1`; its earlier outputs are used" in told
+
+
+def test_inputs_of_another_kernel_s_execution_have_their_types(book: Book) -> None:
+    types = {"DATETIME": "2025-01-02T03:04:05.5Z", "DATE": "2025-01-02", "TIME": "03:04:05", "DURATION": "PT90M"}
+    types |= {
+        "INT": "1",
+        "FLOAT": "0.5",
+        "BOOL": "true",
+        "JSON": "[1]",
+        "STRING": "x",
+        "ARRAY, itemType: DATE": '["2025-01-02"]',
+    }
+    inputs = "\n".join(f"  - {{id: i{n}, type: {kind}, defaults: '{v}'}}" for n, (kind, v) in enumerate(types.items()))
+    task = f"{{id: t, type: {RETURN}, format: '{{{{ inputs }}}}'}}"
+    text = f"id: typed\nnamespace: a.b\ninputs:\n{inputs}\ntasks:\n  - {task}\n"
+    first = book.flow(text)
+    again = Book(book.folder).flow(text, "--from t")
+
+    assert again.context.inputs == first.context.inputs, again.error
+    assert values(again) == values(first)
+
+
 def test_an_execution_of_another_kernel_is_reused(book: Book) -> None:
     book.flow(CHAIN, "-i n=5")
     other = Book(book.folder)
@@ -195,11 +227,34 @@ def test_fixtures_stand_in_for_the_world(book: Book) -> None:
     assert book.session.kv.get("company.team", "limit") == "real"
 
 
-def test_a_file_of_the_fixtures_has_an_address(book: Book) -> None:
-    book.names["fx"] = {
-        "files": {"r.json": {"limit": 3}},
-        "tasks": [{"id": "s3", "outputs": {"uri": "{{ fileURI('r.json') }}"}}],
+def test_a_key_of_the_fixtures_stands_in_and_every_other_is_the_real_one(book: Book) -> None:
+    kv, plugin = book.session.kv, "io.kestra.plugin.core.kv"
+    for key in ("stands", "goes", "real"):
+        kv.set("company.team", key, "real")
+    text = f"""id: keys
+namespace: company.team
+tasks:
+  - {{id: before, type: {RETURN}, format: "{{{{ kv('stands') }}}} {{{{ kv('real') }}}}"}}
+  - {{id: set, type: {plugin}.Set, key: stands, value: set}}
+  - {{id: delete, type: {plugin}.Delete, key: goes}}
+  - {{id: write, type: {plugin}.Set, key: real, value: written}}
+  - {{id: after, type: {RETURN}, format: "{{{{ kv('stands') }}}} {{{{ kv('goes', errorOnMissing=false) }}}}"}}
+"""
+    book.names["fx"] = {"kv": {"stands": "fixed", "goes": "fixed"}}
+    run = book.flow(text, "--fixtures fx")
+
+    assert values(run) == {"before": "fixed real", "after": "set "}, run.error
+    seen = {entry.key: entry.value for entry in kv.entries("company.team")}
+    assert {key: seen[key] for key in ("stands", "goes", "real")} == {
+        "stands": "real",
+        "goes": "real",
+        "real": "written",
     }
+
+
+@pytest.mark.parametrize("address", ["{{ fileURI('r.json') }}", "{{ files['r.json'] }}"])
+def test_a_file_of_the_fixtures_has_an_address(book: Book, address: str) -> None:
+    book.names["fx"] = {"files": {"r.json": {"limit": 3}}, "tasks": [{"id": "s3", "outputs": {"uri": address}}]}
     text = FIXED.split("inputs:")[0] + "tasks:\n  - {id: s3, type: io.kestra.plugin.aws.s3.Download}\n"
     text += f"  - {{id: use, type: {RETURN}, format: '{{{{ fromJson(read(outputs.s3.uri)).limit }}}}'}}\n"
 
