@@ -78,8 +78,8 @@ class _Keys(KV):
             self.set(namespace, key, value)
 
     def set(self, namespace: str, key: str, value: Any, **more: Any) -> None:
-        store = super() if (namespace, key) in self._names else self._real
-        store.set(namespace, key, value, **more)
+        put = super().set if (namespace, key) in self._names else self._real.set
+        put(namespace, key, value, **more)
 
     def delete(self, namespace: str, key: str) -> bool:
         return super().delete(namespace, key) if (namespace, key) in self._names else self._real.delete(namespace, key)

@@ -16,9 +16,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kestra_magic.model.flow import Flow
+    from kestra_magic.model.inputs import Input
     from kestra_magic.runs.context import Context
 
-__all__ = ["again_inputs", "environment_given", "files_given", "flow_inputs", "flow_values", "inputs_given"]
+__all__ = [
+    "again_inputs",
+    "environment_given",
+    "files_given",
+    "flow_inputs",
+    "flow_values",
+    "hide_secrets",
+    "inputs_given",
+    "value_at",
+]
 
 
 def inputs_given(specs: Iterable[str], notebook: Mapping[str, object]) -> dict[str, Any]:
@@ -89,9 +99,27 @@ def flow_inputs(
         return render_typed(text, Scope({**context.flow_roots(), "inputs": dict(seen)}), context.host)
 
     try:
-        return resolve_inputs(flow.inputs, values, render_input, context.upload)
+        found = resolve_inputs(flow.inputs, values, render_input, context.upload)
     except InputsError as error:
         raise InputsError([*error.problems, *_how_to_give(error)]) from None
+    hide_secrets(flow.inputs, found, context)
+    return found
+
+
+def hide_secrets(declared: Iterable[Input], inputs: Mapping[str, Any], context: Context) -> None:
+    """Take the values of SECRET inputs for secrets."""
+    for each in declared:
+        value = value_at(inputs, each.id)
+        if each.type == "SECRET" and isinstance(value, str):
+            context.secrets.hide(value)
+
+
+def value_at(inputs: Mapping[str, Any], name: str) -> Any:
+    """Return the value of the input *name*: names with dots are nested maps in expressions."""
+    value: Any = inputs
+    for key in name.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def _how_to_give(error: InputsError) -> list[str]:

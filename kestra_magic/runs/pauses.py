@@ -8,6 +8,7 @@ from kestra_magic.errors import KestraMagicError
 from kestra_magic.expressions.render import render_typed
 from kestra_magic.expressions.scope import Scope
 from kestra_magic.model.resolution import resolve_inputs
+from kestra_magic.runs.given import hide_secrets
 from kestra_magic.runs.progress import State
 
 if TYPE_CHECKING:
@@ -65,4 +66,6 @@ def _resumed(life: FlowableLife, task: Pause, given: Mapping[str, Any]) -> None:
         return render_typed(text, Scope({**context.run_roots(), "inputs": dict(seen)}), context.host)
 
     if task.on_resume:
-        life.give({"onResume": resolve_inputs(task.on_resume, given, render, context.upload)})
+        found = resolve_inputs(task.on_resume, given, render, context.upload)
+        hide_secrets(task.on_resume, found, context)
+        life.give({"onResume": found})

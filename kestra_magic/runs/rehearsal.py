@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kestra_magic.runs.earlier import Earlier, earlier
 from kestra_magic.runs.engine import Plan
 from kestra_magic.runs.fixtures import Fixtures, read_fixtures
+from kestra_magic.runs.given import value_at
 from kestra_magic.runs.record import digest
 from kestra_magic.runs.selection import Selection, ids_of, plan_of, refuse_elsewhere
 
@@ -92,11 +93,7 @@ def _before(session: Session, name: str, wanted: str) -> Earlier:
 
 
 def _flat(flow: Flow, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the inputs by their ids: those with dots are nested maps in expressions."""
-    found: dict[str, Any] = {}
-    for declared in flow.inputs:
-        value: Any = inputs
-        for key in declared.id.split("."):
-            value = value.get(key) if isinstance(value, dict) else None
-        found |= {declared.id: value} if value is not None else {}
-    return found
+    """Return the inputs by their ids; a record does not hold those that are secret."""
+    found = {declared.id: value_at(inputs, declared.id) for declared in flow.inputs}
+    hidden = {each.id for each in flow.inputs if each.type == "SECRET" and not str(found[each.id]).strip("*")}
+    return {name: value for name, value in found.items() if value is not None and name not in hidden}

@@ -68,3 +68,22 @@ def test_a_secret_is_never_seen(run, monkeypatch, kind):
     assert message.startswith("test john@*")
     assert message.endswith("* test")
     assert "doe" not in "".join(path.read_text(errors="replace") for path in ended.folder.rglob("*") if path.is_file())
+
+
+@checks("IN14")
+@pytest.mark.parametrize("name", ["token", "my.token"])
+def test_an_input_of_type_secret_is_never_seen(run, name):
+    ended = run(
+        f"""\
+        id: flow
+        namespace: company.team
+        inputs: [{{id: {name}, type: SECRET}}]
+        tasks: [{{id: t, type: {SHELL}, commands: ["echo my secret {{{{ inputs.{name} }}}}"]}}]
+        """,
+        **{name: "hunter22x"},
+    )
+
+    assert said(ended) == ["my secret *********"]
+    assert "hunter" not in "".join(
+        path.read_text(errors="replace") for path in ended.folder.rglob("*") if path.is_file()
+    )

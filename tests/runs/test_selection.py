@@ -138,6 +138,17 @@ def test_inputs_of_another_kernel_s_execution_have_their_types(book: Book) -> No
     assert values(again) == values(first)
 
 
+def test_a_secret_input_of_another_kernel_s_execution_is_asked_for_again(book: Book) -> None:
+    task = f"{{id: t, type: {RETURN}, format: '{{{{ inputs.p }}}}'}}"
+    text = f"id: kept\nnamespace: a.b\ninputs: [{{id: p, type: SECRET}}]\ntasks: [{task}]\n"
+    run = book.flow(text, "-i p=hunter22x")
+    other = Book(book.folder)
+
+    assert "hunter" not in (run.folder / "_run" / "run.json").read_text()
+    assert "give it with `-i p=…`" in refused(other, text, "--from t")
+    assert values(other.flow(text, "--from t -i p=again")) == {"t": "again"}
+
+
 def test_an_execution_of_another_kernel_is_reused(book: Book) -> None:
     book.flow(CHAIN, "-i n=5")
     other = Book(book.folder)
