@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from kestra_magic.runs.journal import Record
     from kestra_magic.runs.session import Session
 
-__all__ = ["History", "Row", "history"]
+__all__ = ["History", "Row", "before", "history"]
 
 LAST_CHARS = 80
 
@@ -49,13 +50,17 @@ class Row:
     where: str
     last: str = ""
 
+    @property
+    def ok(self) -> bool:
+        return self.state in ("SUCCESS", "WARNING")
+
 
 class History(Sequence[Run]):
     """Runs, the latest last: each is brought here when it is asked for; `table` reads only their records."""
 
     def __init__(self, session: Session, known: Sequence[Run | Record]) -> None:
         self._session = session
-        self._known = known
+        self.known = known
 
     @overload
     def __getitem__(self, index: int) -> Run: ...
@@ -65,18 +70,18 @@ class History(Sequence[Run]):
 
     def __getitem__(self, index: int | slice) -> Run | History:
         if isinstance(index, slice):
-            return History(self._session, self._known[index])
-        known = self._known[index]
+            return History(self._session, self.known[index])
+        known = self.known[index]
         return known if isinstance(known, Run) else found(self._session, known)
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self.known)
 
     def __repr__(self) -> str:
         return f"History({len(self)} run{'s' if len(self) != 1 else ''})"
 
     def rows(self) -> list[Row]:
-        return [_of_run(known) if isinstance(known, Run) else _of_record(known) for known in self._known]
+        return [_of_run(known) if isinstance(known, Run) else _of_record(known) for known in self.known]
 
     def table(self) -> list[dict[str, Any]]:
         """Return one dict for each run: its state, duration, inputs and the last value of each metric."""
@@ -96,6 +101,12 @@ def history(session: Session, name: str | None = None, *, ended: bool = True, li
     known: list[tuple[float, Run | Record]] = [(run.context.started.timestamp(), run) for run in own.values()]
     known += [(record.created, record) for record in others]
     return History(session, [run for _, run in sorted(known, key=lambda pair: pair[0])][-limit:])
+
+
+def before(session: Session, run: Run, *, limit: int = 30) -> History:
+    """Return the runs of the same name and place that began before *run*, any kernel's, the latest last."""
+    same = takewhile(lambda known: known.id != run.id, history(session, run.name, limit=limit + 1).known)
+    return History(session, [known for known in same if Path(known.folder).parent == run.folder.parent])
 
 
 def _of_run(run: Run) -> Row:

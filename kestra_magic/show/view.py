@@ -86,11 +86,11 @@ class View:
             self._console.finish(self.run)
 
     def _opened(self) -> Console:
+        from kestra_magic.runs.history import before
         from kestra_magic.show.console import Console
         from kestra_magic.show.watched import WatchedRun
 
-        earlier = [run for run in session().runs if run.name == self.run.name and run is not self.run]
-        source = WatchedRun(self.run, earlier=earlier)
+        source = WatchedRun(self.run, before=lambda: before(session(), self.run).rows())
         return Console(self.key, source, foreground=not self._background, stop=self._stop)
 
     def _stop(self) -> None:

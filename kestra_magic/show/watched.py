@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,10 +14,11 @@ from kestra_magic.show.logview import Log
 from kestra_magic.workspace.globs import path_matcher
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from kestra_magic.process.gpu import Gpus, GpuUse
     from kestra_magic.process.logs import LogFile
+    from kestra_magic.runs.history import Row
     from kestra_magic.runs.run import Run
     from kestra_magic.workspace.globs import Matches
 
@@ -125,12 +126,12 @@ class WatchedRun:
 
     Args:
         variable: the notebook's name for it.
-        earlier: runs of the same name, oldest first.
+        before: finds the runs of the same name, oldest first; asked once.
     """
 
-    def __init__(self, run: Run, variable: str = "", earlier: Sequence[Run] = ()) -> None:
+    def __init__(self, run: Run, variable: str = "", before: Callable[[], Sequence[Row]] = tuple) -> None:
         self._run = run
-        self._earlier = earlier
+        self._before = before
         self.name = run.name
         self.variable = variable or run.name.replace("-", "_")
         self.flow = not run.context.cell
@@ -192,9 +193,7 @@ class WatchedRun:
 
     @property
     def earlier(self) -> Sequence[Earlier]:
-        return [
-            (f"run {n}", {name: r.metrics[name].last for name in r.metrics}) for n, r in enumerate(self._earlier, 1)
-        ]
+        return [(row.run, row.metrics) for row in self._rows]
 
     @property
     def rendered(self) -> str:
@@ -202,8 +201,12 @@ class WatchedRun:
 
     @property
     def usual_seconds(self) -> float | None:
-        spent = sorted(run.duration for run in self._earlier if run.ok)
+        spent = sorted(row.duration for row in self._rows if row.ok)
         return spent[len(spent) // 2] if spent else None
+
+    @cached_property
+    def _rows(self) -> Sequence[Row]:
+        return self._before()
 
     @property
     def error(self) -> str:
