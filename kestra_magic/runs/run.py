@@ -265,10 +265,11 @@ class Run:
 
     def _tell_again(self, show: Show) -> None:
         """What was told of a run that has ended stands in its logs."""
+        from kestra_magic.runs.replay import replayed
+
         for result in self.context.live.values():
-            if result.prepared is not None and result.exit is not None:
-                for event in self.context.runner.attach(result.prepared.job).events():
-                    show(self.progress, event)
+            for event in replayed(result, self.context.runner):
+                show(self.progress, event)
 
     def wait(self, timeout: float | None = None) -> Self:
         """Return when it has ended, or after *timeout* seconds.

@@ -154,6 +154,26 @@ def test_an_ended_run_is_shown_again(kernel: Kernel) -> None:
     assert kernel.until(cell, lambda reply: "SUCCESS" in reply.plain).text() == "one\ntwo\n"
 
 
+def test_an_ended_run_is_shown_again_with_all_its_attempts(kernel: Kernel) -> None:
+    said = """echo '::{"logs":[{"level":"WARN","message":"careful"}]}::'"""
+    twice = "echo {{ taskrun.attemptsCount }}; echo oops >&2; [ {{ taskrun.attemptsCount }} = 1 ]"
+    retry = "#| retry: {type: constant, interval: PT0.01S, maxAttempts: 2}"
+    first = kernel.run(f"%%kestra_process tries\n{retry}\necho before; {said}; {twice}")
+    cell = kernel.start("%kestra attach tries")
+    kernel.finish(cell)
+    again = kernel.until(cell, lambda reply: "SUCCESS" in reply.plain)
+
+    assert first.text() == "before\n0\nbefore\n1\n"
+    assert [line.partition(" (")[0] for line in first.text("stderr").splitlines()] == [
+        "WARN  careful",
+        "oops",
+        "WARN  attempt 1 failed",
+        "WARN  careful",
+        "oops",
+    ]
+    assert (again.text(), again.text("stderr")) == (first.text(), first.text("stderr"))
+
+
 def test_a_second_interrupt_ends_what_does_not_listen(fresh: Kernel) -> None:
     deaf = (
         "import signal, time; signal.signal(signal.SIGTERM, lambda *_: print('no', flush=True)); "
