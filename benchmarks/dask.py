@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import psutil
+
 from benchmarks.figure import Figure
 from kestra_magic import settings
 from kestra_magic.process.events import Event, Exited, Output, Started
@@ -23,6 +25,8 @@ from tests.runners.going import job
 __all__ = ["figures"]
 
 SIZE = 256 << 20
+REPEATS = 3
+"""Of a throughput the best counts: the others say what else the machine did."""
 TREE = "sleep 100 & sleep 100 & (sleep 100 & sleep 100) & echo ready; wait"
 
 
@@ -48,7 +52,7 @@ class Measures:
         for _ in range(8):  # every thread of every worker has done it once
             self.run(self.there, "true")
         yield from self.one_task()
-        yield self.many_tasks()
+        yield from self.many_tasks()
         yield self.log()
         yield from self.files()
         yield self.cancelled()
@@ -76,14 +80,25 @@ class Measures:
         yield Figure("one process task, here", local, "ms")
         yield Figure("one process task, on a worker: more than here", dask - local, "ms", most=25)
 
-    def many_tasks(self) -> Figure:
+    def many_tasks(self) -> Iterator[Figure]:
+        before = self.cpu()
+        yield Figure("200 small tasks at once, all right", max(self.at_once() for _ in range(REPEATS)), "/s", least=80)
+        yield Figure("one of them, CPU of all processes", (self.cpu() - before) / REPEATS / 200 * 1000, "ms")
+
+    def cpu(self) -> float:
+        """Return the CPU seconds of client, scheduler, workers, and what they started and waited for."""
+        roots = [psutil.Process(process.pid) for process in self.cluster.processes.values()]
+        there = [process for root in roots for process in (root, *root.children(recursive=True))]
+        return time.process_time() + sum(sum(process.cpu_times()[:4]) for process in there)
+
+    def at_once(self) -> float:
         jobs = [self.job(self.there, f"echo {n}") for n in range(200)]
         start = time.perf_counter()
         running = [self.there.start(what) for what in jobs]
         said = ["".join(e.text for e in one.events() if isinstance(e, Output)) for one in running]
         seconds = time.perf_counter() - start
         assert said == [f"{n}\n" for n in range(200)]
-        return Figure("200 small tasks at once, all right", 200 / seconds, "/s", least=80)
+        return 200 / seconds
 
     def log(self) -> Figure:
         count = 1_000_000
@@ -94,23 +109,29 @@ class Measures:
         return Figure("1,000,000 lines, complete and in order", count / seconds, "lines/s", least=200_000)
 
     def files(self) -> Iterator[Figure]:
-        big = self.folder / "big"
-        with open(big, "wb") as file:
-            for _ in range(SIZE >> 20):
-                file.write(os.urandom(1 << 20))
         pids = {"client": os.getpid(), "scheduler": self.cluster.processes["scheduler"].pid}
         pids |= {f"worker {name}": self.cluster.pid(name) for name in ("a", "b")}
         before = {name: _peak(pid, forget=True) for name, pid in pids.items()}
-        start = time.time()
-        _, events, _ = self.run(self.there, "test -s in", inputs={"in": {"source": str(big)}})
-        started = next(e.at for e in events if isinstance(e, Started))
-        yield Figure("256 MB in", SIZE / 1e6 / (started - start), "MB/s", least=150)
-        _, events, _ = self.run(self.there, f"truncate -s {SIZE} out; echo made", outputs=("out",))
-        made = next(e.at for e in events if isinstance(e, Output))
-        yield Figure("256 MB out", SIZE / 1e6 / (time.time() - made), "MB/s", least=200)
+        yield Figure("256 MB in", max(self.sent() for _ in range(REPEATS)), "MB/s", least=150)
+        yield Figure("256 MB out", max(self.fetched() for _ in range(REPEATS)), "MB/s", least=200)
         for name, pid in pids.items():
             more = (_peak(pid) - before[name]) / 1e6
             yield Figure(f"memory at its peak above that before, {name}", more, "MB", most=128)  # some chunks of 8 MB
+
+    def sent(self) -> float:
+        big, some = self.folder / "big", os.urandom(1 << 20)
+        with open(big, "wb") as file:
+            for n in range(SIZE >> 20):
+                file.write(some[n:] + some[:n])
+        start = time.time()
+        _, events, _ = self.run(self.there, "test -s in", inputs={"in": {"source": str(big)}})
+        return SIZE / 1e6 / (next(e.at for e in events if isinstance(e, Started)) - start)
+
+    def fetched(self) -> float:
+        _, events, what = self.run(self.there, f"truncate -s {SIZE} out; echo made", outputs=("out",))
+        seconds = time.time() - next(e.at for e in events if isinstance(e, Output))
+        (Path(what.log_dir) / "files" / "out").unlink()
+        return SIZE / 1e6 / seconds
 
     def cancelled(self) -> Figure:
         took = []

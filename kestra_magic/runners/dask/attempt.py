@@ -13,6 +13,7 @@ import queue
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from kestra_magic.runners.job import Found
 
 __all__ = ["Attempt"]
+
+
+BREATH = 0.004
+"""Seconds of silence after which what was said is handed on."""
 
 
 class Unwanted(Exception):
@@ -63,6 +68,14 @@ class Relay(Child):
             self.said.put(message)
         if "exited" in message or "lost" in message:
             self._end()
+
+    def heard(self) -> list[dict[str, Any]]:
+        """Wait for what is said next; a short command's start, words and end are said in one breath."""
+        said = [self.said.get()]
+        with suppress(queue.Empty):
+            while "exited" not in said[-1] and "lost" not in said[-1]:
+                said.append(self.said.get(timeout=BREATH))
+        return said
 
     def lose(self, reason: str) -> None:
         self.take({"lost": reason})
@@ -120,10 +133,10 @@ class Attempt:
         with self._news:
             self._news.notify_all()
 
-    def read(self, name: str, offset: int, size: int) -> bytes:
+    def read(self, name: str, offset: int, size: int) -> memoryview:
         """Return a part of a file that the job declared."""
         with open(self._found[name], "rb") as file:
-            return os.pread(file.fileno(), size, offset)
+            return memoryview(os.pread(file.fileno(), size, offset))
 
     def give_up(self, *, keep: bool = False) -> None:
         """Nobody wants it: its tree ends now. *keep* what it wrote: the client may ask another worker for it."""
@@ -200,16 +213,15 @@ class Attempt:
     def _hand_on(self, relay: Relay, job: Job) -> None:
         parcels = Parcels(Path(job.log_dir))
         while True:
-            message = relay.said.get()
-            ended = "exited" in message or "lost" in message
-            pieces = self._send(parcels) if ended or "notice" in message else []
+            said = relay.heard()
+            ended = "exited" in said[-1] or "lost" in said[-1]
+            pieces = self._send(parcels) if ended or any("notice" in one for one in said) else []
             if ended:
                 break
-            self._say(message, pieces)
-            if "notice" in message:
-                relay.say({"more": 1})
+            self._say({"said": said}, pieces)
+            relay.say({"more": 1})
         if not self._unwanted:
-            self._deliver(message, pieces, declared(job))
+            self._deliver(said, pieces, declared(job))
 
     def _send(self, parcels: Parcels) -> list[dict[str, Any]]:
         """Send what the log has got; return the last pieces, which may travel with what is said next."""
@@ -227,14 +239,15 @@ class Attempt:
             size += more
         return held
 
-    def _deliver(self, end: dict[str, Any], pieces: list[dict[str, Any]], found: Found) -> None:
+    def _deliver(self, said: list[dict[str, Any]], pieces: list[dict[str, Any]], found: Found) -> None:
         """Tell the end, with what was left; large files stay until the client has fetched them."""
         self._found = found.files
         facts = {name: os.stat(path) for name, path in found.files.items()}
         files = [(name, fact.st_size, fact.st_mode & 0o777) for name, fact in facts.items()]
         small = sum(size for _, size, _ in files) <= EVENT and len(files) <= 100
         contents = [path.read_bytes() for path in found.files.values()] if small else None
-        self._say({**end, "files": files, "contents": contents, "misses": found.misses}, pieces)
+        left = {"files": files, "contents": contents, "misses": found.misses}
+        self._say({"said": [*said[:-1], {**said[-1], **left}]}, pieces)
         if not small:
             self._wait(lambda: self._fetched)
 

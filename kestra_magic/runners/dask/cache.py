@@ -67,7 +67,7 @@ class Cache:
                 self._there[address] = self._there.pop(address)
             return True
 
-    def put(self, address: str, index: int, data: bytes, count: int) -> None:
+    def put(self, address: str, index: int, data: bytes | memoryview, count: int) -> None:
         """Take in one chunk of *count*.
 
         Raises:

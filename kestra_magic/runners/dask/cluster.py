@@ -7,10 +7,13 @@ import atexit
 import logging
 import queue
 import threading
+from collections import defaultdict, deque
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import distributed
+from distributed.client import ClosedClientError
 from distributed.comm.core import CommClosedError
 
 from kestra_magic.errors import KestraMagicError, did_you_mean
@@ -30,6 +33,10 @@ PATIENCE = 10.0
 """Seconds that a scheduler may take to answer, and to come back after it was lost."""
 FIRST_WORD = 3.0
 """Seconds after which a worker that does not answer is spoken to through its scheduler."""
+CROWD, TOGETHER = 8, 0.03
+"""When more than so many wait for a thread, what comes next waits so many seconds for others to go with."""
+ONE_WAY = ("ack", "answer", "done")
+"""What needs no reply: if it was lost, so is the worker, and the scheduler says so."""
 UNREACHED = (OSError, TimeoutError, CommClosedError)
 connecting: Any = distributed.Client
 """Dask's client has no types to speak of."""
@@ -55,6 +62,8 @@ class Cluster:
         self.live: dict[str, DaskRunning] = {}
         self._said: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._direct: dict[str, bool] = {}
+        self._asked: deque[tuple[str, tuple[str, ...], Callable[[Any], object]]] = deque()
+        self._handing_over = False
         self._answering: set[asyncio.Task[Any]] = set()
         self._groups: set[str] | None = None
         self.client = self._connected()
@@ -99,9 +108,41 @@ class Cluster:
             self._groups = {group for worker in self.workers().values() for group in worker["resources"]}
         return self._groups
 
-    def submit(self, key: str, groups: Iterable[str]) -> Any:
-        """Ask for a thread of a worker that offers all *groups*: it takes one of each, as many as it says it has."""
-        return self.client.submit(_ATTEMPT, self.topic, key=key, pure=False, resources=dict.fromkeys(groups, 1))
+    def submit(self, key: str, groups: Iterable[str], take: Callable[[Any], object]) -> None:
+        """Ask for a thread of a worker that offers all *groups*: it takes one of each, as many as it says it has.
+
+        *take* gets the future, in the client's loop. What comes while others wait for a thread waits a moment with
+        them: a graph of one task costs Dask as much as a graph of twenty.
+        """
+        self._asked.append((key, tuple(groups), take))
+        self.client.loop.add_callback(self._hand_over)
+
+    async def _hand_over(self) -> None:
+        if self._handing_over:
+            return
+        self._handing_over = True
+        if sum(not running.address for running in list(self.live.values())) > CROWD:
+            await asyncio.sleep(TOGETHER)
+        self._handing_over = False
+        asked: defaultdict[tuple[str, ...], dict[str, Callable[[Any], object]]] = defaultdict(dict)
+        while self._asked:
+            key, groups, take = self._asked.popleft()
+            asked[groups][key] = take
+        for groups, takers in asked.items():
+            self._send(groups, takers)
+
+    def _send(self, groups: Iterable[str], takers: Mapping[str, Callable[[Any], object]]) -> None:
+        keys = list(takers)
+        what = {"key": keys, "pure": False, "resources": dict.fromkeys(groups, 1)}
+        try:
+            futures = self.client.map(_ATTEMPT, [self.topic] * len(keys), **what)
+        except ClosedClientError:
+            for key in keys:
+                self._said.put({"key": key, "gone": self._lost})
+            return
+        for key, future in zip(keys, futures, strict=True):
+            future.add_done_callback(partial(self._over, key))
+            takers[key](future)
 
     # What workers say
 
@@ -145,9 +186,14 @@ class Cluster:
                 if running.address == message["worker"]:
                     self._said.put({"key": key, "gone": f"worker `{running.worker}` is gone"})
 
-    def over(self, key: str, future: Any) -> None:
+    def _over(self, key: str, future: Any) -> None:
         """Its task has ended, of which the attempt itself should have told."""
-        self._said.put({"key": key, **_ending(future, self.address)})
+        if key in self.live:
+            self._said.put({"key": key, **_ending(future, self._lost)})
+
+    @property
+    def _lost(self) -> str:
+        return f"the connection to the scheduler `{self.address}` was lost"
 
     def _listen(self) -> None:
         while message := self._said.get():
@@ -163,15 +209,15 @@ class Cluster:
         Raises:
             OSError: it is not there.
         """
-        if self._direct.get(worker) is not False:
+        known = self._direct.get(worker)
+        if known:
+            return await _call(self.client.rpc(worker), do, {"reply": do not in ONE_WAY, **what})
+        if known is None:
             try:
-                first = None if worker in self._direct else FIRST_WORD
-                answer = await asyncio.wait_for(_call(self.client.rpc(worker), do, what), first)
+                answer = await asyncio.wait_for(_call(self.client.rpc(worker), do, what), FIRST_WORD)
                 self._direct[worker] = True
                 return answer
             except UNREACHED:
-                if self._direct.get(worker):
-                    raise
                 self._direct[worker] = False
         message = {"op": OP, "do": do, **what}
         return (await self.client.scheduler.broadcast(msg=message, workers=[worker]))[worker]
@@ -217,7 +263,7 @@ def _why(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _ending(future: Any, address: str) -> dict[str, Any]:
+def _ending(future: Any, lost: str) -> dict[str, Any]:
     """Return what a task's end means for whoever has not heard of the attempt's own end."""
     if future.status == "error":
         error = future.exception()
@@ -227,7 +273,7 @@ def _ending(future: Any, address: str) -> dict[str, Any]:
             return {"refused": f"the workers that ran it died one after the other: {_why(error)}"}
         return {"refused": f"a worker failed: {type(error).__name__}: {_why(error)}"}
     if future.status == "cancelled":
-        return {"gone": f"the connection to the scheduler `{address}` was lost"}
+        return {"gone": lost}
     return {"gone": "its worker was stopped"}
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["Copy", "Parcels"]
 
 
+_WRITE = os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
 class Parcels:
     """The files of a log, told piece by piece. What a capped log dropped before it was told is never told."""
 
@@ -73,7 +76,10 @@ class Copy:
         return {name: (self._folder / name).stat().st_size for name in names if (self._folder / name).exists()}
 
     def _write(self, name: str, at: int, data: bytes) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-        with open(os.open(self._folder / os.path.basename(name), flags, 0o600), "wb") as file:
-            file.seek(at)
-            file.write(data)
+        file = os.open(os.path.join(self._folder, os.path.basename(name)), _WRITE, 0o600)
+        try:
+            os.lseek(file, at, os.SEEK_SET)
+            while data:
+                data = data[os.write(file, data) :]
+        finally:
+            os.close(file)

@@ -11,7 +11,7 @@ from distributed import Worker, WorkerPlugin, get_worker
 
 from kestra_magic.runners.dask.attempt import Attempt
 from kestra_magic.runners.dask.cache import Cache
-from kestra_magic.runners.dask.remote import OP
+from kestra_magic.runners.dask.remote import OP, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +88,7 @@ class Room(WorkerPlugin):
         one = self.attempts.get(key)
         if one is None:
             return None
-        return await asyncio.to_thread(one.read, **what) if do == "read" else _said(one)[do](**what)
+        return whole(await asyncio.to_thread(one.read, **what)) if do == "read" else _said(one)[do](**what)
 
     def describe(self) -> dict[str, str]:
         return {"worker": str(self.worker.address), "name": str(self.worker.name)}

@@ -20,7 +20,7 @@ from kestra_magic.process.events import Lost, Queued, Requeued, Started
 from kestra_magic.runners.dask.cache import address_of
 from kestra_magic.runners.dask.cluster import UNREACHED
 from kestra_magic.runners.dask.parcels import Copy
-from kestra_magic.runners.dask.remote import CHUNK, INLINE, WINDOW, Remote
+from kestra_magic.runners.dask.remote import CHUNK, INLINE, WINDOW, Remote, whole
 from kestra_magic.runners.job import Found, Job, Placed
 from kestra_magic.settings import current
 from kestra_magic.workspace.directory import WorkDirectory
@@ -85,11 +85,17 @@ class DaskRunning:
 
     def _submit(self, choices: Sequence[Sequence[str]]) -> None:
         name = f"{self._job.name}-{self._job.task_run}-{self._job.attempt}"
-        for number, groups in enumerate(choices):
-            key = f"{name}-{number}" if number else name
+        self._keys = [f"{name}-{number}" if number else name for number in range(len(choices))]
+        for key, groups in zip(self._keys, choices, strict=True):
             self._cluster.live[key] = self
-            self._futures[key] = self._cluster.submit(key, groups)
-            self._futures[key].add_done_callback(partial(self._cluster.over, key))
+            self._cluster.submit(key, groups, partial(self._asked, key))
+
+    def _asked(self, key: str, future: Any) -> None:
+        with self._lock:
+            if self._mirror.ended.is_set() or self.address:
+                future.release()
+            else:
+                self._futures[key] = future
 
     # Running
 
@@ -127,9 +133,10 @@ class DaskRunning:
                 return None
             self._key, self.address, self.worker = key, worker["worker"], worker["name"]
             self._mirror.where = self.worker
-            for other in self._futures.keys() - {key}:
+            for other in set(self._keys) - {key}:
                 self._cluster.live.pop(other, None)
-                self._futures.pop(other).release()
+                if future := self._futures.pop(other, None):
+                    future.release()
             return self._parcel
 
     async def supply(self, worker: str, addresses: list[str]) -> None:
@@ -149,8 +156,9 @@ class DaskRunning:
         left = iter(range(count))
 
         async def some() -> None:
+            room = bytearray(min(size, CHUNK))
             for index in left:
-                data = await asyncio.to_thread(_chunk, source, index)
+                data = whole(await asyncio.to_thread(_chunk, source, index, room))
                 await self._cluster.tell(worker, "put", address=address, index=index, data=data, count=count)
 
         await asyncio.gather(*(some() for _ in range(AT_ONCE)))
@@ -161,6 +169,10 @@ class DaskRunning:
         for piece in message.get("pieces", ()):
             self._copy.take(piece)
             self._acknowledge(len(piece.get("data", b"")))
+        for said in message.get("said", (message,)):
+            self._take(said)
+
+    def _take(self, message: dict[str, Any]) -> None:
         match message:
             case {"refused": sentence}:
                 self.refuse(sentence)
@@ -205,8 +217,8 @@ class DaskRunning:
             files[name] = _written(folder.resolve(name), mode, pieces)
         return Found(files, tuple(message.get("misses", ())))
 
-    def _pieces(self, name: str, size: int) -> Iterator[bytes]:
-        def piece(offset: int) -> bytes:
+    def _pieces(self, name: str, size: int) -> Iterator[memoryview]:
+        def piece(offset: int) -> memoryview:
             wanted = min(CHUNK, size - offset)
             try:
                 data = self._cluster.ask(self.address, "read", key=self._key, name=name, offset=offset, size=wanted)
@@ -214,7 +226,7 @@ class DaskRunning:
                 raise Gone(str(error)) from None
             if data is None or len(data) < wanted:
                 raise Gone(f"`{name}` ended early")
-            return bytes(data)
+            return memoryview(data)
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
             ahead = [pool.submit(piece, offset) for offset in range(0, min(size, AT_ONCE * CHUNK), CHUNK)]
@@ -269,7 +281,7 @@ class DaskRunning:
                 return
             if self._copy.error and "exited" in message:
                 message = {**message, "error": "; ".join(filter(None, (message.get("error"), self._copy.error)))}
-            for key in self._futures:
+            for key in self._keys:
                 self._cluster.live.pop(key, None)
             if "lost" in message:
                 self._mirror.lose(message["lost"])
@@ -316,7 +328,7 @@ def _counts(status: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in status.items() if key != "exited"}
 
 
-def _written(target: Path, mode: int, pieces: Iterable[bytes]) -> Path:
+def _written(target: Path, mode: int, pieces: Iterable[bytes | memoryview]) -> Path:
     """Write a file that has its name only when it is whole."""
     try:
         make_private(target.parent)
@@ -343,15 +355,20 @@ def _size(placed: Placed) -> int:
 def _content(placed: Placed) -> bytes:
     if placed.content is not None or not placed.source:
         return placed.content or b""
-    return _chunk(Path(placed.source), 0)
-
-
-def _chunk(source: Path | bytes, index: int) -> bytes:
-    if isinstance(source, bytes):
-        return source[index * CHUNK : (index + 1) * CHUNK]
     try:
-        with open(source, "rb") as file:
-            return os.pread(file.fileno(), CHUNK, index * CHUNK)
+        return Path(placed.source).read_bytes()
+    except OSError as error:
+        raise TransferError(Path(placed.source), error) from None
+
+
+def _chunk(source: Path | bytes, index: int, room: bytearray) -> memoryview:
+    """Return a part of a file, read into *room*: fresh memory for each part would cost more than reading it."""
+    if isinstance(source, bytes):
+        return memoryview(source)[index * CHUNK : (index + 1) * CHUNK]
+    try:
+        with open(source, "rb", buffering=0) as file:
+            file.seek(index * CHUNK)
+            return memoryview(room)[: file.readinto(room)]
     except OSError as error:
         raise TransferError(source, error) from None
 
@@ -374,6 +391,14 @@ def _address(source: Path | bytes) -> str:
 
 
 def _digest(source: Path | bytes, size: int) -> str:
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        chunks = range(max(1, -(-size // CHUNK)))
-        return address_of(pool.map(lambda index: hashlib.sha256(_chunk(source, index)).digest(), chunks))
+    left = iter(range(max(1, -(-size // CHUNK))))
+    digests: dict[int, bytes] = {}
+
+    def some(_: int) -> None:
+        room = bytearray(min(size, CHUNK))
+        for index in left:
+            digests[index] = hashlib.sha256(_chunk(source, index, room)).digest()
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(some, range(min(4, os.cpu_count() or 1))))
+    return address_of(digests[index] for index in sorted(digests))
