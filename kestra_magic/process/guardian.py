@@ -44,12 +44,12 @@ def guard(connection: socket.socket, kernel: int | None, *, detached: bool = Fal
     name_process("kst-guard")
     whole = adopt_orphans()
     cgroup.enter()
+    guardian = Guardian(whole=whole)  # what can be made ready is ready before anyone waits for it
     request = first_message(connection, kernel, detached=detached)
     if request is None:
         os._exit(0)
-    guardian = Guardian(request, connection, None if detached else kernel, whole=whole)
     try:
-        guardian.run()
+        guardian.run(request, connection, None if detached else kernel)
     except BaseException as error:
         guardian.give_up(error)
         raise
@@ -59,13 +59,13 @@ def guard(connection: socket.socket, kernel: int | None, *, detached: bool = Fal
 class Guardian:
     """Sees one command and its tree to their end."""
 
-    def __init__(self, request: dict[str, Any], connection: socket.socket, kernel: int | None, *, whole: bool) -> None:
-        self.request = request
+    def __init__(self, *, whole: bool) -> None:
+        self.request: dict[str, Any] = {}
         self.loop = Loop()
         self.links: list[Link] = []
         self.listener: socket.socket | None = None
-        self.detached = bool(request["detach"])
-        self.tree = Tree(mark=request["mark"], whole=whole)
+        self.detached = False
+        self.tree = Tree(whole=whole)
         self.meter = Meter()
         self.streams: dict[int, int] = {}
         self.noticed = 0
@@ -78,15 +78,19 @@ class Guardian:
         self.told = False
         self.started = 0.0
         self.chunks = 0
+        self._born = stat(os.getpid())
         self._woken = wake_pipe()
         self.loop.on(self._woken, self._reap)
-        if kernel is not None:
-            self.loop.on(kernel, self._kernel_gone)
-        self.links.append(self._link(connection))
 
     # The whole life
 
-    def run(self) -> None:
+    def run(self, request: dict[str, Any], connection: socket.socket, kernel: int | None) -> None:
+        self.request = request
+        self.detached = request["detach"]
+        self.tree.mark = request["mark"]
+        if kernel is not None:
+            self.loop.on(kernel, self._kernel_gone)
+        self.links.append(self._link(connection))
         try:
             self._start()
         except LaunchError as error:
@@ -134,7 +138,7 @@ class Guardian:
 
     def _identity(self) -> dict[str, Any]:
         main = self.tree.main
-        process, born = stat(main), stat(os.getpid())
+        process, born = stat(main), self._born
         return {
             "started": self.started,
             "pid": main,

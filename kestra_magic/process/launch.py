@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import resource
 import signal
@@ -58,8 +59,6 @@ class Pipes:
 
 def _widen(pipe: int) -> None:
     if LINUX:
-        import fcntl
-
         with suppress(OSError):  # above what an ordinary user may have in all, they stay small
             fcntl.fcntl(pipe, _F_SETPIPE_SZ, PIPE_BYTES)
 
@@ -198,8 +197,8 @@ def _exposed(score: int) -> str:
     if not LINUX or not score:
         return ""
     with suppress(OSError):
-        with open("/proc/self/oom_score_adj") as file:
-            before = file.read()
+        with open("/proc/self/oom_score_adj", "rb", 0) as file:
+            before = file.read().decode()
         _set_oom(str(min(1000, int(before) + score)))
         return before
     return ""
@@ -207,5 +206,5 @@ def _exposed(score: int) -> str:
 
 def _set_oom(score: str) -> None:
     if score:
-        with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-            file.write(score)
+        with suppress(OSError), open("/proc/self/oom_score_adj", "wb", 0) as file:
+            file.write(score.encode())

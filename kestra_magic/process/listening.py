@@ -12,6 +12,8 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from kestra_magic.process.helpers import helpers
+
 if sys.platform == "win32":
     from kestra_magic.process import windows as system
 else:
@@ -78,6 +80,7 @@ class Listening:
                 self._selector.unregister(fd)
             child.close()
             self.children.discard(child)
+            helpers.replenish()
 
     def _end_guardian(self, child: Child) -> None:
         """What comes of it is heard from its socket, when its end has closed it."""

@@ -48,6 +48,20 @@ class Helpers:
         with self._lock:
             self._ensure()
 
+    def replenish(self) -> None:
+        """Have as many guardians ready as at the beginning, without waiting for them.
+
+        A new one moves into a group of its own, for which the system holds up whoever starts a process: so it is made
+        when a run has ended, not while one begins.
+        """
+        if self._lock.acquire(blocking=False):  # else: who holds it comes by when its run has ended
+            try:
+                if self._warden is not None and self._warden.poll() is None:
+                    with suppress(OSError):  # whoever starts a run is told
+                        self._ask(b"g" * (WARM - self._asked - len(self._ready)))
+            finally:
+                self._lock.release()
+
     def guardian(self, *, detached: bool = False) -> socket.socket:
         """Return a connection to a guardian that waits for its command.
 
@@ -102,7 +116,7 @@ class Helpers:
         if not self._asked and not self._ready:
             self._ask(b"g")
         taken = self._ready.popleft() if self._ready else next(one for kind, one in self._answers() if kind == b"G")
-        if self._asked + len(self._ready) < WARM:
+        if not self._asked and not self._ready:
             self._ask(b"g")
         return taken
 
@@ -220,10 +234,10 @@ def inherited() -> dict[str, Any]:
 
 def umask() -> int:
     """Linux says it without changing it, which other threads could notice."""
-    with suppress(OSError), open("/proc/self/status") as file:
-        for line in file:
-            if line.startswith("Umask:"):
-                return int(line.split()[1], 8)
+    with suppress(OSError), open("/proc/self/status", "rb", 0) as file:
+        _, known, after = file.read().partition(b"\nUmask:")
+        if known:
+            return int(after.split(None, 1)[0], 8)
     mask = os.umask(0o077)
     os.umask(mask)
     return mask

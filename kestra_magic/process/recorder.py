@@ -140,5 +140,5 @@ def write_status(folder: str, status: dict[str, Any]) -> None:
     """
     path = os.path.join(folder, STATUS)
     with open(os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(status, file)
+        file.write(json.dumps(status))  # in one piece: much faster
     os.replace(f"{path}.new", path)

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from functools import cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def send(pid: int, number: int, *, known: Callable[[Process], bool]) -> bool:
     return True
 
 
+@cache
 def boot_id() -> str:
     """Return what is different after each start of the machine; empty where it is not known."""
     with suppress(OSError), open("/proc/sys/kernel/random/boot_id") as file:

@@ -39,7 +39,7 @@ class Tree:
         self.main = main
         self.ended: set[int] = set()
         self.strays: set[int] = set()
-        self._mark = mark
+        self.mark = mark
         self.whole = whole
         self._keep = frozenset(keep)
 
@@ -73,7 +73,7 @@ class Tree:
         ]
 
     def _mine(self, pid: int, process: Process) -> bool:
-        return self.main in (process.group, process.session) or bool(self._mark and carries(pid, self._mark))
+        return self.main in (process.group, process.session) or bool(self.mark and carries(pid, self.mark))
 
     def ask(self) -> None:
         """Tell every process to end (TERM), also those that stand still or have left the group."""

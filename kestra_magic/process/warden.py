@@ -72,6 +72,7 @@ class Warden:
 
     def _prepare(self) -> None:
         self.system.adopt_orphans()
+        self.system.boot_id()  # asked here once for all guardians
         self.cgroup.tidy()
         self.system.name_process("kst-warden")
         for number in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGTSTP", "SIGPIPE"):

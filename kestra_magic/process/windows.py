@@ -42,6 +42,9 @@ class Helpers:
     def warm(self) -> None:
         pass
 
+    def replenish(self) -> None:
+        pass
+
     def guardian(self, *, detached: bool = False) -> socket.socket:
         """Return a connection to a thread that waits for its command.
 

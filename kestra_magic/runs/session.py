@@ -76,6 +76,8 @@ class Session:
     def __init__(self, beside: Path | None = None) -> None:
         self.beside = beside or Path.cwd()
         self.runs: list[Run] = []
+        self._open: list[Run] = []
+        self._named: dict[str, list[Run]] = {}
         self.names: Mapping[str, object] = {}
         self.flows: dict[tuple[str, str], Source] = {}
         self.slots = Slots()
@@ -131,9 +133,8 @@ class Session:
         Raises:
             UnknownRun: there is none.
         """
-        known = {run.name: run for run in self.runs}
-        found = known.get(name) or known.get(name.replace("_", "-"))
-        return found or self.unknown(name, known)
+        found = self._named.get(name) or self._named.get(name.replace("_", "-"))
+        return found[-1] if found else self.unknown(name, self._named)
 
     def unknown(self, name: str, known: Iterable[str]) -> NoReturn:
         """Say that there is no run *name*, and which is the nearest.
@@ -145,11 +146,13 @@ class Session:
 
     def outputs(self) -> dict[str, Any]:
         """``{{ outputs.NAME.… }}``: what the notebook's earlier runs gave, the latest of each name."""
-        latest = {run.name: run for run in self.runs if run.ended}
-        return {name: run.outputs for name, run in latest.items()}
+        latest = {name: next((run for run in reversed(runs) if run.ended), None) for name, runs in self._named.items()}
+        return {name: run.outputs for name, run in latest.items() if run}
 
     def live(self, name: str) -> Run | None:
-        return next((run for run in reversed(self.runs) if run.name == name and not run.ended), None)
+        with self._lock:
+            self._open = [run for run in self._open if not run.ended]
+            return next((run for run in reversed(self._open) if run.name == name), None)
 
     def add(self, run: Run) -> Run:
         """Take in a new run.
@@ -165,12 +168,16 @@ class Session:
         """Take in a run as the latest of its name."""
         with self._lock:
             self.runs.append(run)
+            self._open.append(run)
+            self._named.setdefault(run.name, []).append(run)
         return run
 
     def discard(self, run: Run) -> None:
         """Forget a run that was not started, with the folder that was made for it."""
         with self._lock, suppress(OSError):
             self.runs.remove(run)
+            self._open = [other for other in self._open if other is not run]
+            self._named[run.name].remove(run)
             run.folder.rmdir()
 
     def make_way(self, name: str, *, instead: bool = False) -> None:

@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,12 @@ class Interpreter:
 
 def kernel() -> Interpreter:
     """Return the Python that runs this process."""
-    return _interpreter(Path(sys.executable), Path(sys.prefix), venv=sys.prefix != sys.base_prefix)
+    return _kernel(sys.executable, sys.prefix, os.environ.get("PATH", ""))
+
+
+@lru_cache(maxsize=1)
+def _kernel(executable: str, prefix: str, _path: str) -> Interpreter:
+    return _interpreter(Path(executable), Path(prefix), venv=prefix != sys.base_prefix)
 
 
 def find(spec: str | os.PathLike[str] | None) -> Interpreter:

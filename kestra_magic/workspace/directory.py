@@ -195,17 +195,36 @@ class RunFolder:
         return move(source, target)
 
 
+_last: dict[tuple[Path, str], int] = {}
+"""The number that this process gave last, by base and name: a folder of thousands of runs is not read for each."""
+
+
 def _next(base: Path, name: str) -> int:
     """Make the folder after the last of *name*, and return its number."""
-    make_private(base)
-    with suppress(FileExistsError), open(base / ".gitignore", "x", encoding="utf-8") as file:
-        file.write("*\n")
-    number = max((_number(entry, name) for entry in os.listdir(base)), default=0)
+    number = _last.get((base, name), 0)
+    if not number or _published(base, name) != number:
+        number = _greatest(base, name)
     while True:
         number += 1
         with suppress(FileExistsError):  # another kernel was faster
             (base / f"{name}-{number}").mkdir(mode=0o700)
+            _last[base, name] = number
             return number
+
+
+def _published(base: Path, name: str) -> int:
+    """Return the number of the run that ``NAME`` leads to; 0 if there is none."""
+    try:
+        return _number(os.path.basename(os.readlink(base / name)), name)
+    except OSError:
+        return 0
+
+
+def _greatest(base: Path, name: str) -> int:
+    make_private(base)
+    with suppress(FileExistsError), open(base / ".gitignore", "x", encoding="utf-8") as file:
+        file.write("*\n")
+    return max((_number(entry, name) for entry in os.listdir(base)), default=0)
 
 
 def _number(folder: str, name: str) -> int:

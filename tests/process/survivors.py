@@ -30,9 +30,8 @@ def marked(mark: int) -> list[int]:
 
 
 def helpers_of(kernel: int) -> list[int]:
-    """Return the warden of *kernel* and its guardians."""
-    found = [pid for pid, p in system.processes().items() if p.lives and _is_warden(pid, kernel)]
-    return [*found, *(child for pid in found for child in system.children(pid))]
+    """Return the warden of *kernel* and its guardians, who have its command line."""
+    return [pid for pid, p in system.processes().items() if p.lives and _is_warden(pid, kernel)]
 
 
 def wait_until(true: Callable[[], object], seconds: float = PATIENCE) -> bool:

@@ -47,7 +47,7 @@ def orphaned(session: Session, run: Run, **changes: object) -> Record:
     other.started(left.id, pid=left.pid or 0, started_ticks=left.started_ticks, marker=left.marker)
     other.close()
     (run.folder / "_run" / "run.json").unlink(missing_ok=True)
-    session.runs.remove(run)
+    session.discard(run)
     return left
 
 
