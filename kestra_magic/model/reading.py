@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["read"]
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml, ten times faster, where the wheel has it
+_ODD = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # not printable for YAML
 _DEEPEST = 64  # levels; real flows have about ten
 _MOST = 200_000  # values once aliases are expanded
 _BEGUN = {
@@ -48,19 +50,11 @@ def read(source: Source) -> Document:
 
 
 def _unreadable(source: Source) -> Problem | None:
-    for number, line in enumerate(source.text.split("\n"), source.first_line):
-        odd = next((c for c in line if not _readable(c)), None)
-        if odd:
-            return Problem(number, f"the character U+{ord(odd):04X} cannot stand in YAML; remove it")
-    return None
-
-
-def _readable(char: str) -> bool:
-    """YAML's set of printable characters; a lone surrogate is none."""
-    code = ord(char)
-    if code < 0x20:
-        return char in "\t\r"
-    return code < 0x7F or code == 0x85 or 0xA0 <= code < 0xD800 or (code >= 0xE000 and code not in {0xFFFE, 0xFFFF})
+    odd = _ODD.search(source.text)
+    if odd is None:
+        return None
+    number = source.first_line + source.text.count("\n", 0, odd.start())
+    return Problem(number, f"the character U+{ord(odd[0]):04X} cannot stand in YAML; remove it")
 
 
 class _Builder:

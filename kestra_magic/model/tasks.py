@@ -61,8 +61,10 @@ class TaskRunner(Model):
     @classmethod
     def _known(cls, value: str) -> str:
         known = (PROCESS, DOCKER, *_PROCESS_TYPES)
+        if value in known:
+            return value
         near = max(known, key=lambda name: SequenceMatcher(None, value, name).ratio())
-        slip = value not in known and SequenceMatcher(None, value, near).ratio() > 0.9
+        slip = SequenceMatcher(None, value, near).ratio() > 0.9
         if slip or not _RUNNER.fullmatch(value):
             raise refused(f"Invalid type: `{value}`; did you mean `{near if slip else PROCESS}`?")
         return value

@@ -81,8 +81,11 @@ def known_types() -> tuple[str, ...]:
 def model_of(written: str) -> type[Task] | None:
     """Return the model that reads tasks of the type *written*, or None."""
     home = _models().get(canonical(written))
-    if home is None:
-        return None
+    return None if home is None else _model(home)
+
+
+@cache
+def _model(home: str) -> type[Task]:
     module, _, name = home.partition(":")
     model: type[Task] = getattr(import_module(f"kestra_magic.model.{module}"), name)
     return model

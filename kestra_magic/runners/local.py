@@ -80,7 +80,8 @@ def furnish(job: Job) -> None:
     os.makedirs(job.log_dir, mode=0o700, exist_ok=True)
     directory = WorkDirectory(Path(job.root)) if job.here or job.shared else _made(Path(job.root))
     for folder in job.folders:
-        directory.resolve(folder).mkdir(parents=True, exist_ok=True)
+        made = directory.path / folder if folder.isalnum() else directory.resolve(folder)
+        os.makedirs(made, exist_ok=True)
     place(directory, [_file(p) for p in job.inputs if not p.in_logs])
     place(WorkDirectory(Path(job.log_dir)), [_file(p) for p in job.inputs if p.in_logs])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from kestra_magic.stores.environments import Interpreter
     from kestra_magic.stores.kv import KV
     from kestra_magic.stores.secrets import Secrets
+    from kestra_magic.tasks.place import Prepared
     from kestra_magic.workspace.directory import RunFolder
     from kestra_magic.workspace.storage import Storage
 
@@ -140,6 +142,7 @@ class Context:
         self.host = SessionHost(self)
         self.entry = Entry(self, self.journal, self.of)
         self._lock = threading.RLock()
+        self._broom: ThreadPoolExecutor | None = None
 
     @property
     def cell(self) -> bool:
@@ -351,10 +354,24 @@ class Context:
         prepared = result.prepared
         if prepared is None or not self.entry.mine:
             return
-        kept = prepared.job.here or prepared.job.shared or (result.exit and result.exit.kept)
-        if not kept and (why := remove_tree(Path(prepared.job.root))):
+        if prepared.job.here or prepared.job.shared or (result.exit and result.exit.kept):
+            self.entry.over(prepared)
+        elif self.cell:
+            self._remove(prepared)
+        else:
+            self._broom = self._broom or ThreadPoolExecutor(1, "kestra-broom")
+            self._broom.submit(self._remove, prepared)
+
+    def _remove(self, prepared: Prepared) -> None:
+        if why := remove_tree(Path(prepared.job.root)):
             self.notices.append(why)
         self.entry.over(prepared)
+
+    def swept(self) -> None:
+        """Return when the directories of all attempts are gone: a flow's next task does not wait for that."""
+        if self._broom is not None:
+            self._broom.shutdown()
+            self._broom = None
 
 
 def _put(into: dict[str, Any], path: tuple[str, ...], what: dict[str, Any]) -> None:

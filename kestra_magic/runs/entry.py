@@ -70,7 +70,7 @@ class Entry:
                 marker=" ".join(marks),
                 work="\n".join(filter(None, roots)),
                 secrets=self._context.secrets.names,
-                request=self._request(),
+                request=self._request() if self._context.cell else None,
                 mask=self._context.masked_values(),
             )
         )

@@ -122,8 +122,7 @@ class Journal:
 
     def starting(self, record: Record, *, mask: Iterable[str] = ()) -> Notice | None:
         """Write down a run before its process exists; values in *mask* are painted over."""
-        request = json.loads(json.dumps(record.request, default=str))
-        record = replace(record, owner=self.owner, request=painted(request, forms(mask)), touched=time.time())
+        record = replace(record, owner=self.owner, request=_painted(record.request, mask), touched=time.time())
         with self._lock:
             self._own[record.id] = record
             notice = self._write(record.id, lambda database: database.execute(_WRITE, _values(record)))
@@ -138,12 +137,16 @@ class Journal:
         marker: str,
         work: str,
         secrets: Iterable[str],
-        request: dict[str, Any],
+        request: dict[str, Any] | None = None,
         mask: Iterable[str] = (),
     ) -> Notice | None:
-        """A process of it is about to exist: how it will be known, where it works, what it was told in secret."""
-        plain = painted(json.loads(json.dumps(request, default=str)), forms(mask))
-        return self._change(run, marker=marker, work=work, secrets=tuple(sorted(secrets)), request=plain)
+        """A process of it is about to exist: how it will be known, where it works, what it was told in secret.
+
+        Args:
+            request: as it is known by now, where preparing the process tells more of it.
+        """
+        more = {} if request is None else {"request": _painted(request, mask)}
+        return self._change(run, marker=marker, work=work, secrets=tuple(sorted(secrets)), **more)
 
     def started(
         self, run: str, /, *, pid: int, started_ticks: int | None = None, marker: str | None = None
@@ -357,6 +360,10 @@ def _together(database: sqlite3.Connection) -> Iterator[None]:
     finally:
         if database.in_transaction:
             database.execute("ROLLBACK")
+
+
+def _painted(request: dict[str, Any], mask: Iterable[str]) -> Any:
+    return painted(json.loads(json.dumps(request, default=str)), forms(mask))
 
 
 def _rows(database: sqlite3.Connection, where: str, *values: object) -> list[Record]:
