@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TypeVar
 import regex
 
 from ..errors import KestraMagicError
-from .compiler import Compiled, compile_template
 from .dialect import KESTRA, Dialect
 from .errors import ExpressionError
 from .functions import NO_HOST, Host
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from .builder import Site
+    from .compiler import Compiled
     from .evaluation import Evaluation
 
 __all__ = ["RAW", "Piece", "line_map", "render", "render_deep", "render_typed", "substitutions"]
@@ -61,7 +61,7 @@ def render_typed(text: str, scope: Mapping[str, object], host: Host | None = Non
     if "{" not in text:
         return text
     cut, raws = _without_raw(text)
-    compiled = compile_template(cut)
+    compiled = _compiled(cut)
     parts = _run(compiled, scope, host, lambda value, site: (value, site.expression))
     if len(parts) == 1 and parts[0][1]:
         return native(parts[0][0])
@@ -94,7 +94,7 @@ def substitutions(
     def piece(value: object, site: Site) -> Piece:
         return Piece(_unwrapped(_with_raw(show_json(value), raws)), site.expression, site.line)
 
-    pieces = _run(compile_template(cut, dialect), scope, host, piece)
+    pieces = _run(_compiled(cut, dialect), scope, host, piece)
     if RAW.search("".join(piece.text for piece in pieces)):  # a raw block that came of more than one piece
         return [Piece(render(text, scope, host, dialect=dialect), None, 1)]
     return pieces
@@ -115,9 +115,16 @@ def line_map(pieces: list[Piece]) -> list[int]:
     return lines or [1]
 
 
+def _compiled(text: str, dialect: Dialect = KESTRA) -> Compiled:
+    """The language is loaded when the first expression is met."""
+    from .compiler import compile_template
+
+    return compile_template(text, dialect)
+
+
 def _once(text: str, scope: Mapping[str, object], host: Host | None, dialect: Dialect) -> str:
     cut, raws = _without_raw(text)
-    compiled = compile_template(cut, dialect)
+    compiled = _compiled(cut, dialect)
     show = show_json if dialect.json else show_plain
     evaluation = compiled.evaluation().begin(compiled, scope, host or NO_HOST)
     said: list[str] = []

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 from dataclasses import fields
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, cell_magic, line_cell_magic, magics_class, no_var_expand
@@ -14,6 +17,7 @@ from kestra_magic.magics.help import flow_help, kestra_help, process_help
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import ModuleType
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -45,16 +49,12 @@ class KestraMagics(Configured):  # type: ignore[misc,valid-type]
     @no_var_expand
     @cell_magic
     def kestra_process(self, line: str, cell: str) -> None:
-        from kestra_magic.magics.cell import run_process
-
-        run_process(self.shell, line, cell)
+        _cells().run_process(self.shell, line, cell)
 
     @no_var_expand
     @cell_magic
     def kestra_flow(self, line: str, cell: str) -> None:
-        from kestra_magic.magics.cell import run_flow
-
-        run_flow(self.shell, line, cell)
+        _cells().run_flow(self.shell, line, cell)
 
     @no_var_expand
     @line_cell_magic
@@ -66,6 +66,21 @@ class KestraMagics(Configured):  # type: ignore[misc,valid-type]
     kestra_process.__doc__ = process_help()
     kestra_flow.__doc__ = flow_help()
     kestra.__doc__ = kestra_help()
+
+
+def _cells() -> ModuleType:
+    """Load what runs cells, the first time with the garbage collector at rest.
+
+    It would look through all that the kernel holds several times, at 20 ms each, and find nothing.
+    """
+    name = "kestra_magic.magics.cell"
+    if name in sys.modules or not gc.isenabled():
+        return import_module(name)
+    gc.disable()
+    try:
+        return import_module(name)
+    finally:
+        gc.enable()
 
 
 MAGICS = (("cell", "kestra_process"), ("cell", "kestra_flow"), ("line", "kestra"), ("cell", "kestra"))

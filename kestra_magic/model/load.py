@@ -1,11 +1,8 @@
-"""Text → flow or task, validated; every problem at once, each with its line."""
+"""Text → flow, validated; every problem at once, each with its line."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -13,15 +10,13 @@ from kestra_magic.model import traps
 from kestra_magic.model.body import read_body
 from kestra_magic.model.checks import flow_problems, written_tasks
 from kestra_magic.model.defaults import with_defaults
-from kestra_magic.model.durations import iso, short_duration
 from kestra_magic.model.elsewhere import with_elsewhere
 from kestra_magic.model.flow import Flow
 from kestra_magic.model.problems import choices, located, names, problems_of
-from kestra_magic.model.source import Document, Path, Problem, Source, SourceError
-from kestra_magic.model.tasks import Task
-from kestra_magic.model.types import known_types, model_of, why_unknown
+from kestra_magic.model.source import Document, Problem, Source, SourceError
+from kestra_magic.model.types import known_types, model_of
 
-__all__ = ["Loaded", "LoadedTask", "enumerations", "known_types", "load_flow", "load_task", "property_names"]
+__all__ = ["Loaded", "enumerations", "known_types", "load_flow", "property_names"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +24,6 @@ class Loaded:
     """A valid flow, the text it came from, and one line each for what was added or dropped."""
 
     flow: Flow
-    document: Document
-    notices: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedTask:
-    """A valid task and the text its properties came from."""
-
-    task: Task
     document: Document
     notices: tuple[str, ...] = ()
 
@@ -66,32 +52,6 @@ def load_flow(
     return Loaded(flow, document, (*body.notices, *_cut(document)))
 
 
-def load_task(
-    properties: Mapping[str, Any], document: Document, *, origins: Mapping[Path, str] | None = None
-) -> LoadedTask:
-    """Validate the *properties* of one task: ``id``, ``type``, ``script`` or ``commands``, and the rest.
-
-    Args:
-        document: the `#|` lines that properties came from: a problem names the line where its property stands.
-        origins: the option a value came from instead: ``{("outputFiles",): "-o"}``.
-
-    Raises:
-        SourceError: every problem.
-    """
-    value = dict(properties)
-    if isinstance(value.get("timeout"), str):
-        value["timeout"] = _timeout(value["timeout"])
-    written = Document(document.source, value, document.places)
-    model = model_of(value["type"]) if isinstance(value.get("type"), str) else None
-    if model is None:
-        raise SourceError(document.source, [located(written, ("type",), why_unknown(str(value.get("type"))), origins)])
-    try:
-        task = model.model_validate(value)
-    except ValidationError as error:
-        raise SourceError(document.source, problems_of(error, written, model, origins)) from None
-    return LoadedTask(task, written)
-
-
 def property_names(kind: str = "") -> tuple[str, ...]:
     """Return the properties of tasks of the type *kind*, in Kestra's words; of a flow when it is empty."""
     model = model_of(kind) if kind else Flow
@@ -103,16 +63,6 @@ def enumerations(kind: str, name: str) -> tuple[str, ...]:
     model = model_of(kind) if kind else Flow
     fields = model.model_fields.items() if model else ()
     return next((choices(field.annotation) for field_name, field in fields if name in (field.alias, field_name)), ())
-
-
-def _timeout(text: str) -> str:
-    """A person's ``10m`` in ISO-8601; what is none is left to the model to refuse."""
-    if not re.search(r"[a-z]", text) or "{{" in text:
-        return text
-    try:
-        return iso(short_duration(text))
-    except ValueError:
-        return text
 
 
 def _cut(document: Document) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kestra_magic.tasks.http import fetched
 from kestra_magic.workspace.storage import NoSuchURI
 
 if TYPE_CHECKING:
@@ -51,4 +50,6 @@ class SessionHost:
 
     def http(self, request: Mapping[str, Any]) -> object:
         """Return the body of an answer: parsed if it is JSON, else its text."""
+        from kestra_magic.tasks.http import fetched
+
         return fetched(request)

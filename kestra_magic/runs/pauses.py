@@ -8,7 +8,7 @@ from kestra_magic.errors import KestraMagicError
 from kestra_magic.expressions.render import render_typed
 from kestra_magic.expressions.scope import Scope
 from kestra_magic.model.resolution import resolve_inputs
-from kestra_magic.runs.given import hide_secrets
+from kestra_magic.runs.flowinputs import hide_secrets
 from kestra_magic.runs.progress import State
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kestra_magic.runs.earlier import Earlier, earlier
 from kestra_magic.runs.engine import Plan
 from kestra_magic.runs.fixtures import Fixtures, read_fixtures
-from kestra_magic.runs.given import value_at
+from kestra_magic.runs.flowinputs import value_at
 from kestra_magic.runs.record import digest
 from kestra_magic.runs.selection import Selection, ids_of, plan_of, refuse_elsewhere
 

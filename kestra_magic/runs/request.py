@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError, did_you_mean
 from kestra_magic.model.header import split_header
-from kestra_magic.model.load import load_task
+from kestra_magic.model.loadtask import load_task
 from kestra_magic.model.source import Document, Problem, Source, SourceError
 from kestra_magic.model.tasks import ScriptTask
 from kestra_magic.runs.given import environment_given

@@ -11,30 +11,21 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from platformdirs import user_cache_path
 
 from kestra_magic.errors import KestraMagicError, did_you_mean
-from kestra_magic.model.flow import Flow
-from kestra_magic.model.load import Loaded, load_flow
-from kestra_magic.model.source import Source
 from kestra_magic.process.events import Requeued
 from kestra_magic.runners.local import LocalRunner
 from kestra_magic.runs.again import Names, with_inputs
 from kestra_magic.runs.context import Context
-from kestra_magic.runs.engine import Plan
-from kestra_magic.runs.flow import FlowEngine
-from kestra_magic.runs.flowrun import FlowRun
 from kestra_magic.runs.found import attempts
-from kestra_magic.runs.given import files_given, flow_inputs, inputs_given
+from kestra_magic.runs.given import files_given, inputs_given
 from kestra_magic.runs.gpus import with_gpus
 from kestra_magic.runs.journal import Journal, Record
-from kestra_magic.runs.known import flow_beside, paths_of
-from kestra_magic.runs.notes import notes, refuse_what_differs
 from kestra_magic.runs.processes import ProcessLife
 from kestra_magic.runs.pruning import Pruning
-from kestra_magic.runs.rehearsal import asked_for, rehearsal
 from kestra_magic.runs.request import Request, Written, read
 from kestra_magic.runs.run import Run
 from kestra_magic.runs.slots import Slots
@@ -46,6 +37,14 @@ from kestra_magic.stores.kv import KV
 from kestra_magic.stores.secrets import Secrets
 from kestra_magic.workspace.directory import RunFolder
 from kestra_magic.workspace.storage import Storage
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from kestra_magic.model.load import Loaded
+    from kestra_magic.model.source import Source
+    from kestra_magic.runs.flowrun import FlowRun
+    from kestra_magic.runs.flows import How
 
 __all__ = ["Session", "UnknownRun", "notebook_folder", "session"]
 
@@ -278,45 +277,15 @@ class Session:
 
     # A flow
 
-    def flow(
-        self,
-        source: Source,
-        options: Mapping[str, Any],
-        *,
-        name: str = "",
-        beside: Path,
-        notebook: Mapping[str, object] | None = None,
-        home: Path | None = None,
-        of: Record | None = None,
-        plan: Plan | None = None,
-    ) -> FlowRun:
-        """Return the execution of a flow, not yet started.
-
-        Args:
-            home: the folder where the flow's file lies, and its namespace files; else they are the notebook's.
-            plan: which of its tasks run, and what stands in for others.
+    def flow(self, source: Source, options: Mapping[str, Any], **more: Unpack[How]) -> FlowRun:
+        """Return the execution of a flow, not yet started: see `runs.flows`.
 
         Raises:
             KestraMagicError: it cannot start: every problem with its line.
         """
-        names = Names(notebook or {})
-        request = Request(source=source, name=name, options=options, notebook=names, beside=beside, home=home)
-        partly = asked_for(options)
-        loaded = self.load(source, strict=bool(options.get("strict", current().strict)), name=name, elsewhere=partly)
-        flow = loaded.flow
-        if options.get("detach"):
-            why = "the order of a flow's tasks is kept by this kernel, and ends with it"
-            raise KestraMagicError(f"`--detach`: {why}; use `--bg` or `--server`, or detach a process cell")
-        part = rehearsal(self, loaded, request) if partly else None
-        self.make_way(name or flow.id, instead=bool(options.get("replace")))
-        context = self._flow_context(request, loaded, of)
-        context.storage = self.storage_of(home or beside)
-        if part:
-            part.into(context)
-        context.inputs = self._inputs(flow, options, context, request.notebook, part.inputs if part else {})
-        run = FlowRun(context, FlowEngine(flow, context, self.slots, part.plan_in(context) if part else plan))
-        self.add(run)
-        return run
+        from kestra_magic.runs import flows
+
+        return flows.flow(self, source, options, **more)
 
     def load(self, source: Source, *, strict: bool, name: str = "", elsewhere: bool = False) -> Loaded:
         """Read a flow, and remember it: others of this notebook may call it.
@@ -324,69 +293,9 @@ class Session:
         Raises:
             SourceError: every problem with its line.
         """
-        loaded = load_flow(source, strict=strict, namespace=current().namespace, name=name, elsewhere=elsewhere)
-        if strict:
-            refuse_what_differs(loaded.flow, loaded.document)
-        if loaded.flow.disabled:
-            raise KestraMagicError(f"the flow `{loaded.flow.id}` is disabled")
-        self.flows[loaded.flow.namespace, loaded.flow.id] = source
-        return loaded
+        from kestra_magic.runs import flows
 
-    def _flow_context(self, request: Request, loaded: Loaded, of: Record | None) -> Context:
-        flow, options = loaded.flow, request.options
-        name = request.name or flow.id
-        env_file = self.env_file(options.get("env-file"), request.beside)
-        return Context(
-            name=name,
-            flow_id=flow.id,
-            namespace=flow.namespace,
-            document=loaded.document,
-            runner=LocalRunner(self.work),
-            storage=self.storage,
-            kv=self.kv,
-            secrets=Secrets(env_file),
-            python=find(None),
-            beside=request.beside,
-            wishes=wishes(options, env_file, files_given(options.get("file", []), request.beside, request.notebook)),
-            variables=dict(flow.variables),
-            labels=dict(flow.labels),
-            retry=flow.retry,
-            flow=flow,
-            task_paths=paths_of(loaded.document),
-            notices=[*loaded.notices, *notes(flow)],
-            launch=partial(self._launch, request.beside),
-            options=options,
-            **self.found_again(request, of, flow=True),
-            folder=self.folder_of(of) if of else RunFolder.allocate(self.base, name),
-        )
-
-    def _inputs(
-        self,
-        flow: Flow,
-        options: Mapping[str, Any],
-        context: Context,
-        notebook: Mapping[str, object],
-        before: Mapping[str, Any] | None = None,
-    ) -> dict[str, Any]:
-        try:
-            return flow_inputs(flow, options, context, notebook, before)
-        except KestraMagicError:
-            with suppress(OSError):  # nothing ran: nothing is left behind
-                context.folder.path.rmdir()
-            raise
-
-    def _launch(self, beside: Path, namespace: str, flow_id: str, inputs: Mapping[str, Any]) -> FlowRun:
-        """Return an execution of a flow that another one calls, not yet started."""
-        source = self.flows.get((namespace, flow_id)) or flow_beside(beside, namespace, flow_id)
-        if source is None:
-            known = [known for _, known in self.flows]
-            said = f"no flow `{namespace}.{flow_id}` is known here{did_you_mean(flow_id, known)}"
-            raise KestraMagicError(f"{said}; run its cell first, or put its file beside the notebook")
-        request = Request(source=source, options={"inputs": inputs}, notebook=Names({}), beside=beside)
-        loaded = self.load(source, strict=current().strict)
-        context = self._flow_context(request, loaded, None)
-        context.inputs = self._inputs(loaded.flow, request.options, context, {})
-        return self.take(FlowRun(context, FlowEngine(loaded.flow, context, self.slots)))
+        return flows.load(self, source, strict=strict, name=name, elsewhere=elsewhere)
 
     def env_file(self, name: Any, beside: Path) -> Mapping[str, str]:
         return read_dotenv(beside / str(name)) if name else {}

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kestra_magic.errors import KestraMagicError
-from kestra_magic.model.core import Clone
-from kestra_magic.model.legacy import LegacyScript
 from kestra_magic.model.tasks import ScriptTask
 
 if TYPE_CHECKING:
@@ -17,7 +15,12 @@ __all__ = ["is_process", "prepare"]
 
 
 def is_process(task: Task) -> bool:
-    return isinstance(task, ScriptTask | LegacyScript | Clone)
+    if isinstance(task, ScriptTask):
+        return True
+    from kestra_magic.model.core import Clone
+    from kestra_magic.model.legacy import LegacyScript
+
+    return isinstance(task, LegacyScript | Clone)
 
 
 def prepare(task: Task, place: Place) -> Prepared:
@@ -30,6 +33,9 @@ def prepare(task: Task, place: Place) -> Prepared:
         from kestra_magic.tasks.scripts import prepare as prepare_script
 
         return prepare_script(task, place)
+    from kestra_magic.model.core import Clone
+    from kestra_magic.model.legacy import LegacyScript
+
     if isinstance(task, LegacyScript):
         from kestra_magic.tasks.legacy import prepare_legacy
 

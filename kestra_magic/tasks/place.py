@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
-from kestra_magic.expressions.diagnosis import constant, explained, hazards, literal, swallowed
 from kestra_magic.expressions.dialect import KESTRA, RELEASED
 from kestra_magic.expressions.errors import ExpressionError
 from kestra_magic.expressions.render import Piece, line_map, render_typed, substitutions
@@ -112,24 +111,32 @@ class Place:
     def _text(self, text: str, twice: bool, more: Mapping[str, Any]) -> Text:
         pieces = self._pieces(text, text, twice, more)
         once = Text("".join(piece.text for piece in pieces), tuple(line_map(pieces)))
-        for found, line in swallowed(text):
-            place = self.where(("script",), line) if self.cell else f"line {line} of its text"
-            self.notice(f"{place}: `{found}` opens a comment; write `${literal('{#', twice=twice)}…`")
-        if not twice:
+        if "{" in text:
+            self._warn(text, pieces, twice)
+        if not twice or "{" not in once.text:
             self.seen(text, pieces)
             return once
-        for piece in pieces:
-            if piece.origin is not None and hazards(piece.text) and not constant(piece.origin):
-                self._braces(piece.origin)
         again = self._pieces(once.text, text, True, more)
         self.seen(text, pieces if len(again) == 1 else again)
         lines = tuple(once.lines[min(line, len(once.lines)) - 1] for line in line_map(again))
         return Text("".join(piece.text for piece in again), lines)
 
+    def _warn(self, text: str, pieces: list[Piece], twice: bool) -> None:
+        from kestra_magic.expressions.diagnosis import constant, hazards, literal, swallowed
+
+        for found, line in swallowed(text):
+            place = self.where(("script",), line) if self.cell else f"line {line} of its text"
+            self.notice(f"{place}: `{found}` opens a comment; write `${literal('{#', twice=twice)}…`")
+        for piece in pieces if twice else ():
+            if piece.origin is not None and hazards(piece.text) and not constant(piece.origin):
+                self._braces(piece.origin)
+
     def _pieces(self, text: str, written: str, twice: bool, more: Mapping[str, Any]) -> list[Piece]:
         try:
             return substitutions(text, self.scope(more), self.host, dialect=RELEASED if current().strict else KESTRA)
         except ExpressionError as error:
+            from kestra_magic.expressions.diagnosis import explained
+
             if text is not written:
                 error.near += "; this text is rendered a second time, as on a server"
             raise explained(error, text, twice=twice) from None

@@ -111,13 +111,10 @@ def test_fault_19_a_stop_ends_a_guardian_that_does_not_answer(start: Start, toke
 
 def test_fault_20_no_more_processes(a_kernel: Kernel, few_processes: Group | Limit) -> None:
     a_kernel.do("last(begin(['/bin/true']))")
-    for pid in (
-        a_kernel.pid,
-        *a_kernel.helpers(),
-        *a_kernel.helpers(),
-    ):  # twice: one may be born before its parent is in
-        with suppress(ProcessLookupError):  # the guardian that has just done its work is gone
-            few_processes.put(pid)
+    for _ in range(2):  # a guardian may be born before its parent is in
+        for pid in (a_kernel.pid, *a_kernel.helpers()):
+            with suppress(ProcessLookupError):  # the guardian that has just done its work is gone
+                few_processes.put(pid)
     few_processes.allow(1)
 
     said = [a_kernel.do("said = last(begin(['/bin/true']))") for _ in range(4)]
