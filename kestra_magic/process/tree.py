@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Tree"]
 
+CALM = 0.05
+"""Seconds without anyone after which all are gone, where nobody adopts orphans: one look misses who just forks away."""
 STUBBORN = 0.02
 """Seconds of killing one by one, after which all are ended in one stroke where that is possible."""
 
@@ -88,10 +90,11 @@ class Tree:
         """End every process now. Return whether all are gone; only one that the system itself holds is not."""
         self.ended.update(self.members())
         self._kill_group()
-        begun, pause, stroke = time.monotonic(), 0.0001, False
+        begun, pause, stroke, last = time.monotonic(), 0.0001, False, 0.0
         while reap(told) or not self.whole:
             seen = time.monotonic() - begun
-            if not self._kill_round() or seen > seconds:
+            last = seen if self._kill_round() else last
+            if seen > seconds or (seen > last and (self.whole or seen - last > CALM)):
                 break
             if seen > STUBBORN and not stroke:
                 stroke = True

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["Warden", "main"]
 
 PATIENCE = 2.0
-"""Seconds that guardians have to end their trees once the kernel is gone."""
+"""Seconds that guardians have to end their trees once the kernel is gone: then the warden does it, if it can."""
+LONG_PATIENCE = 12.0
+"""Where it cannot, because nobody adopts orphans: a guardian gives up before."""
 
 
 def _enter_the_house(folder: str) -> None:
@@ -71,7 +73,7 @@ class Warden:
         self._end()
 
     def _prepare(self) -> None:
-        self.system.adopt_orphans()
+        self.patience = PATIENCE if self.system.adopt_orphans() else LONG_PATIENCE
         self.system.boot_id()  # asked here once for all guardians
         self.cgroup.tidy()
         self.system.name_process("kst-warden")
@@ -153,9 +155,14 @@ class Warden:
                 connection.close()
 
     def _end(self) -> NoReturn:
-        """Guardians end their own trees; what is left after a while is ended from here."""
-        patience = PATIENCE if self.pidfd else 0.2
-        until = time.monotonic() + patience
+        """Guardians end their own trees; what is left after a while is ended from here.
+
+        Their socket may be held open by a forked worker of the kernel: they read its end nevertheless.
+        """
+        for connection in self.guardians.values():
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RD)
+        until = time.monotonic() + self.patience
         while self.guardians and time.monotonic() < until:
             self._bury()
             time.sleep(0.002)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session
     made = Session(tmp_path)
     yield made
     made.close()
+    for thread in threading.enumerate():  # what a run does when it has ended must not happen in another test's tree
+        if thread.name.startswith("kestra-") and thread.name != "kestra-magic":
+            thread.join(10)
     settings.update(**{name: getattr(before, name) for name in ("runs_dir", "keep_days", "keep_bytes", "mask")})
 
 
