@@ -73,16 +73,17 @@ class Gpus:
     Attributes:
         visible: for ``CUDA_VISIBLE_DEVICES``.
         said: which it got, and why.
+        held: descriptors of the locks: whoever is given them holds the GPUs too, also when this process has ended.
     """
 
     def __init__(self, visible: str, said: str, held: Sequence[int] = ()) -> None:
         self.visible = visible
         self.said = said
-        self._held = list(held)
+        self.held = list(held)
 
     def release(self) -> None:
-        while self._held:
-            os.close(self._held.pop())
+        while self.held:
+            os.close(self.held.pop())
 
 
 def choose(wish: str, found: Sequence[Device], *, within: str | None, folder: Path, run: str) -> Gpus:

@@ -348,6 +348,8 @@ class Guardian:
         return {"code": self.code, "reason": self.reason}
 
     def _finish(self, ending: dict[str, Any]) -> None:
+        for lock in self.request["locks"]:
+            os.close(lock)
         self._report(ending)
         for link in self.links:
             link.finish(2.0 if self.detached else None)

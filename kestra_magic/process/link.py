@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 from contextlib import suppress
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = ["Link", "first_message"]
+
+MOST_LOCKS = 64
 
 
 class Link:
@@ -71,19 +74,24 @@ class Link:
 def first_message(connection: socket.socket, kernel: int | None, *, detached: bool) -> dict[str, Any] | None:
     """Wait for what is to be done; None if nobody is there to ask for it any more.
 
-    A *detached* run that was asked for wholly begins although its kernel has died since.
+    A *detached* run that was asked for wholly begins although its kernel has died since. Descriptors that came along
+    are its ``locks``.
     """
-    frames = Frames()
+    frames, locks = Frames(), []
     while True:
         ready, _, _ = select.select([connection.fileno(), *([] if kernel is None else [kernel])], [], [])
         if kernel in ready and (not detached or len(ready) == 1):
             return None
         try:
             seen = connection.recv(1 << 16, socket.MSG_PEEK)
-            data = connection.recv(seen.find(b"\n") + 1 or len(seen))  # a stop may be said right behind it
+            size = seen.find(b"\n") + 1 or len(seen)  # a stop may be said right behind it
+            data, came, _, _ = socket.recv_fds(connection, size, MOST_LOCKS, getattr(socket, "MSG_CMSG_CLOEXEC", 0))
+            locks += came
+            for lock in came:  # what is started must not inherit it, also where the flag is not known
+                os.set_inheritable(lock, False)
         except OSError:
             return None
         if not data:
             return None
         for message in frames.feed(data):
-            return message
+            return {**message, "locks": locks}

@@ -20,9 +20,9 @@ from kestra_magic.errors import KestraMagicError
 from kestra_magic.process.wire import pack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["Helpers", "capabilities", "end_guardian", "inherited", "meet", "meeting_place", "umask"]
+__all__ = ["Helpers", "capabilities", "end_guardian", "hand_over", "inherited", "meet", "meeting_place", "umask"]
 
 WARM = 2
 PACKAGE = Path(__file__).parents[1]
@@ -219,6 +219,16 @@ def end_guardian(who: tuple[int, int], root: tuple[int, int], mark: int, *, deta
     system.send(pid, signal.SIGKILL, known=lambda process: process.start == born)
     if detached:
         sweep.end_left(sweep.Identity(system.boot_id(), *root), mark)
+
+
+def hand_over(connection: socket.socket, request: bytes, descriptors: Sequence[int]) -> None:
+    """Give a guardian what it is to do, and *descriptors* with it.
+
+    Raises:
+        OSError: it does not take it.
+    """
+    sent = socket.send_fds(connection, [request], list(descriptors)) if descriptors else 0
+    connection.sendall(request[sent:])
 
 
 def inherited() -> dict[str, Any]:

@@ -55,6 +55,7 @@ class Command:
         oom_score: added to the command's oom_score_adj, so that it goes before the kernel when memory runs out.
         marker: 48 bits that all its processes bear; 0: some.
         detach: it outlives this kernel; see `attach`.
+        locks: descriptors that its guardian holds too, until the run has ended.
     """
 
     argv: tuple[str, ...]
@@ -75,6 +76,7 @@ class Command:
     oom_score: int = 300
     marker: int = 0
     detach: bool = False
+    locks: tuple[int, ...] = ()
 
 
 _listening: Listening | None = None
@@ -102,7 +104,7 @@ def start_as(kind: Callable[..., One], command: Command) -> One:
         request = pack(_request(command, mark))
         child.connection = helpers.guardian(detached=command.detach)
         child.connection.settimeout(ANSWER)
-        child.connection.sendall(request)
+        system.hand_over(child.connection, request, command.locks)
         child.connection.setblocking(False)
     except (OSError, KestraMagicError) as error:
         child.refuse(126, f"`{command.argv[0]}` could not be started: {error}")

@@ -21,9 +21,9 @@ from kestra_magic.process.wire import Frames, pack
 from kestra_magic.process.written import Written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-__all__ = ["Helpers", "Keeper", "capabilities", "end_guardian", "inherited", "meet", "meeting_place"]
+__all__ = ["Helpers", "Keeper", "capabilities", "end_guardian", "hand_over", "inherited", "meet", "meeting_place"]
 
 NOTICE_SECONDS = 0.05
 DRAINING_SECONDS = 2.0
@@ -268,6 +268,15 @@ class Keeper(threading.Thread):
 
 def end_guardian(who: tuple[int, int], root: tuple[int, int], mark: int, *, detached: bool) -> None:
     """The guardian is a thread of this process: there is nobody to be ended."""
+
+
+def hand_over(connection: socket.socket, request: bytes, _descriptors: Sequence[int]) -> None:
+    """The guardian is a thread of this process: what is open here is open to it.
+
+    Raises:
+        OSError: it does not take it.
+    """
+    connection.sendall(request)
 
 
 def inherited() -> dict[str, Any]:

@@ -44,6 +44,7 @@ class Job:
         timeout, grace: seconds.
         mask: strings that must never be seen.
         marker: 48 bits that all its processes bear.
+        locks: descriptors of this kernel that are to stay open as long as it runs.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Job:
     tty: bool = False
     detach: bool = False
     marker: int = 0
+    locks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,7 @@ def command(job: Job) -> supervise.Command:
         tty=job.tty,
         detach=job.detach,
         marker=job.marker,
+        locks=job.locks,
         log_cap=current().log_cap_bytes,
         show_bytes=2 * current().head_bytes,
     )

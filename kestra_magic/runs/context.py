@@ -159,17 +159,6 @@ class Context:
     def new_task_run(self) -> str:
         return new_id()
 
-    def hold(self, gpus: Gpus | None) -> None:
-        """Give them back when the execution has ended."""
-        if gpus:
-            self.gpus, before = gpus, self.afterwards
-
-            def afterwards() -> None:
-                gpus.release()
-                before()
-
-            self.afterwards = afterwards
-
     # Before a task
 
     def place(self, task: Task, task_run: str, attempt: int, frame: Frame, *, runner: Runner | None = None) -> Place:
@@ -260,6 +249,7 @@ class Context:
             "tty": wishes.tty,
             "detach": wishes.detach,
             "marker": int.from_bytes(os.urandom(6), "little") | 1 << 47,
+            "locks": tuple(self.gpus.held) if self.gpus else (),
         }
 
     def masked_values(self) -> tuple[str, ...]:

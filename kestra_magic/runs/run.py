@@ -82,6 +82,8 @@ class Run:
             state, error = self._state()
         finally:  # whatever went wrong here, whoever listens must not wait for ever
             context.emit(Settled(state=state, error=error, outputs=context.outputs, at=time.time()))
+            if context.gpus:
+                context.gpus.release()
             context.entry.end(state, error)
             context.broadcast.close()
             context.afterwards()

@@ -220,7 +220,7 @@ class Session:
         self.make_way(request.name, instead=bool(written.options.get("replace")))
         written, gpus = with_gpus(request, written, self.data / "gpus")
         context = self._context(request, written, of)
-        context.hold(gpus)
+        context.gpus = gpus
         before = attempts(context.folder.path)[-1:] if of else []
         task_run, _, number = before[0].name.rpartition("-") if before else ("", "", "0")
         life = ProcessLife(written.task, context, task_run=task_run, attempts=int(number))

@@ -11,6 +11,7 @@ import pytest
 
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.process.gpu import GpuMeter, GpuUse, choose, devices
+from tests.process.conftest import Start, says, sh, text, until
 
 GB = 10**9
 
@@ -82,6 +83,20 @@ def test_auto_skips_what_a_live_run_holds_until_it_ends(tmp_path: Path) -> None:
         chosen(tmp_path, "auto", 10 * GB, 70 * GB)
     first.release()
     assert chosen(tmp_path, "auto", 10 * GB, 70 * GB).visible == "GPU-11-abc"
+
+
+def test_a_guardian_holds_them_as_long_as_its_run_lives(tmp_path: Path, start: Start) -> None:
+    gpus = chosen(tmp_path, "auto", 10 * GB, run="far")
+    child = start(sh("ls /proc/$$/fd; echo up; sleep 300"), detach=True, locks=tuple(gpus.held))
+    inherited = text(until(child, says("up")))
+    gpus.release()  # as the end of a kernel does
+
+    with pytest.raises(KestraMagicError, match="GPU 0 is held by `far`"):
+        chosen(tmp_path, "auto", 10 * GB)
+    assert inherited == "0\n1\n2\nup\n"
+    child.stop(grace=0)
+    list(child.events())
+    chosen(tmp_path, "auto", 10 * GB).release()
 
 
 def test_auto_stays_inside_what_the_kernel_sees(tmp_path: Path) -> None:

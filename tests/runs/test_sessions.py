@@ -144,6 +144,23 @@ def test_peaks_of_gpus_are_kept_too(
     assert ("gpu_bytes" in told) is (each is not None)
 
 
+def test_a_gpu_is_free_when_its_run_has_ended_and_not_before(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kestra_magic.runs.gpus.nvml", lambda: FakeNvml(10 * GB))
+    for _ in range(5):
+        assert begin("echo $CUDA_VISIBLE_DEVICES", gpu="auto").wait().stdout == "GPU-00-abc\n"
+    first = begin("echo up; sleep 300", name="first", gpu="auto", detach=True)
+    seat = first.context.broadcast.sit(from_start=True)
+    next(told for told in seat if told and isinstance(told[1], Output) and "up" in told[1].text)
+    assert first.context.gpus is not None
+    first.context.gpus.release()  # as the end of this kernel would
+
+    with pytest.raises(KestraMagicError, match="GPU 0 is held by `first`"):
+        begin("echo hi", name="second", gpu="auto")
+    first.stop()
+    first.wait()
+    assert begin("echo hi", name="second", gpu="auto").wait().ok
+
+
 def test_a_run_is_run_again_with_another_input(begin: Begin) -> None:
     run = begin("echo {{ inputs.lr }} {{ name }}", input=["lr=0.5"], names={"name": "anna", "other": object()}).wait()
     again = run.rerun(lr=0.25)
