@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kestra_magic.errors import KestraMagicError
 from kestra_magic.process.events import Exited, Output, Requeued, Started, Usage
 from kestra_magic.process.gpu import GpuWatch
 from kestra_magic.process.logs import LogFile
@@ -57,11 +58,17 @@ class ProcessLife(Life):
         self.context.entry.launching(self.result.prepared)
         return self._runner.start(self.result.prepared.job)
 
-    def _watch(self, helper: Popen[str]) -> None:
-        """Something is installed for the task: it ends with it."""
+    def _watch(self, helper: Popen[str] | None) -> None:
+        """Something is installed for the task, or someone else's work is awaited: that ends with it.
+
+        Raises:
+            KestraMagicError: it has been stopped.
+        """
         with self._lock:
-            self._helper = helper
-            if self._stop:
+            if self._stop and helper is None:
+                raise KestraMagicError(f"killed ({self._stop[1]})")
+            self._helper = helper or self._helper
+            if self._stop and helper:
                 end(helper)
 
     def _end(self, grace: float | None, reason: Reason) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -24,13 +25,14 @@ from kestra_magic.workspace.transfer import make_private
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    Watch = Callable[[subprocess.Popen[str]], None]
+    Watch = Callable[[subprocess.Popen[str] | None], None]
 
-__all__ = ["DependencyError", "end", "ensure"]
+__all__ = ["DependencyError", "Watch", "end", "ended", "ensure"]
 
 _satisfied_by: dict[str, bool] = {}
 """What pip said, as long as the interpreter's packages are the same: asking takes a second."""
 _asking = threading.Lock()
+_TICK_SECONDS = 0.1  # of waiting for someone else: as long as an interrupt may go unheard
 
 # pip would look at them, and install something else than what is asked for.
 _FOREIGN = ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_REQUIRE_VIRTUALENV")
@@ -40,7 +42,7 @@ class DependencyError(KestraMagicError):
     """The packages that a task needs could not be installed."""
 
 
-def _unwatched(_: subprocess.Popen[str]) -> None:
+def _unwatched(_: subprocess.Popen[str] | None) -> None:
     """Nobody ends it."""
 
 
@@ -53,7 +55,8 @@ def ensure(
     Source: ``PythonEnvironmentManager``.
 
     Args:
-        watch: told each process that is started, a group of its own, so that it can be ended.
+        watch: told each process that is started, a group of its own, so that it can be ended; asked again and again
+            (None) while another makes the same: it raises when nobody waits for it any more.
 
     Raises:
         DependencyError: they could not be installed; the installer's last words say why.
@@ -94,10 +97,14 @@ def _key(interpreter: Interpreter, requirements: Sequence[str]) -> str:
 def _satisfied(interpreter: Interpreter, requirements: Sequence[str], watch: Watch) -> bool:
     """Whether the interpreter has them all already; pip is asked once, and may ask nobody."""
     key = f"{_key(interpreter, requirements)} {_stamp(interpreter)}"
-    with _asking:
+    while not _asking.acquire(timeout=_TICK_SECONDS):
+        watch(None)
+    try:
         if key not in _satisfied_by:
             _satisfied_by[key] = _asked(interpreter, requirements, watch)
         return _satisfied_by[key]
+    finally:
+        _asking.release()
 
 
 def _stamp(interpreter: Interpreter) -> tuple[int, ...]:
@@ -108,14 +115,14 @@ def _stamp(interpreter: Interpreter) -> tuple[int, ...]:
 
 def _asked(interpreter: Interpreter, requirements: Sequence[str], watch: Watch) -> bool:
     asked = [interpreter.executable, "-m", "pip", "install", "--dry-run", "--no-index", "--no-input", *requirements]
-    code, out, _ = _ended(asked, watch)
+    code, out = _done(asked, watch)[:2]
     return code == 0 and "Would install" not in out
 
 
 def _make(interpreter: Interpreter, requirements: Sequence[str], place: Path, watch: Watch) -> None:
     """Install next to the place, then take its name: a kernel that dies in between leaves nothing half made."""
     make_private(place.parent)
-    with _alone(place.with_suffix(".lock")):
+    with _alone(place.with_suffix(".lock"), watch):
         if place.is_dir():  # another kernel was faster
             return
         with tempfile.TemporaryDirectory(dir=place.parent, prefix=".making-", ignore_cleanup_errors=True) as partly:
@@ -139,23 +146,31 @@ def _install(interpreter: Interpreter, listed: Path, target: Path, watch: Watch)
 
 def _with_pip(interpreter: Interpreter, folder: Path, watch: Watch) -> str:
     """Return an interpreter of the same kind that has pip: environments made by uv have none."""
-    asked = subprocess.run([interpreter.executable, "-c", "import pip"], capture_output=True, env=_environment())
-    if asked.returncode == 0:
+    if _done([interpreter.executable, "-c", "import pip"], watch)[0] == 0:
         return interpreter.executable
     _run([interpreter.executable, "-m", "venv", str(folder / "pip")], watch)
     return str(folder / "pip" / interpreter.bin.name / Path(interpreter.executable).name)
 
 
 def _run(command: list[str], watch: Watch) -> None:
-    code, out, err = _ended(command, watch)
-    if code < 0:
-        raise DependencyError("dependencies: the installer was ended")
+    code, out, err = _done(command, watch)
     if code:
         raise DependencyError(f"dependencies could not be installed: {_last_words(err or out)}")
 
 
-def _ended(command: list[str], watch: Watch) -> tuple[int, str, str]:
-    """Run *command* to its end; return its exit code and what it said."""
+def _done(command: list[str], watch: Watch) -> tuple[int, str, str]:
+    code, out, err = ended(command, watch)
+    if code < 0:
+        raise DependencyError("dependencies: the installer was ended")
+    return code, out, err
+
+
+def ended(command: list[str], watch: Watch) -> tuple[int, str, str]:
+    """Run *command* to its end; return its exit code and what it said.
+
+    Raises:
+        DependencyError: it cannot be started.
+    """
     try:
         process = subprocess.Popen(
             command,
@@ -185,21 +200,31 @@ def _last_words(said: str) -> str:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def _alone(path: Path, watch: Watch) -> Iterator[None]:
     """Wait until no other kernel of this machine makes the same."""
     with open(path, "a+b") as file:
-        _lock(file.fileno())
+        while not _locked(file.fileno()):
+            watch(None)
+            time.sleep(_TICK_SECONDS)
         yield  # closing the file opens the lock
 
 
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(descriptor: int) -> None:
-        msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
+    def _locked(descriptor: int) -> bool:
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
 
 else:
     import fcntl
 
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    def _locked(descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True

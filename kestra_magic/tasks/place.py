@@ -58,7 +58,7 @@ class Place:
         values: the notebook's names.
         options: of the job: grace, background …
         mask: asked when everything is rendered: by then it is known which secrets were read.
-        watch: told each process that prepares the task: its end comes with the task's.
+        watch: told each process that prepares the task: its end comes with the task's; see `stores.dependencies`.
         notice: told what runs here otherwise than on a server.
         seen: told what each template became, piece by piece.
     """
@@ -85,7 +85,7 @@ class Place:
     options: Mapping[str, Any] = field(default_factory=dict)
     mask: Callable[[], tuple[str, ...]] = tuple
     notice: Callable[[str], None] = print
-    watch: Callable[[Popen[str]], None] = lambda _: None
+    watch: Callable[[Popen[str] | None], None] = lambda _: None
     seen: Callable[[str, list[Piece]], None] = lambda *_: None
 
     def render(self, text: str, **more: object) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from kestra_magic.stores.dependencies import ensure
+from kestra_magic.stores.dependencies import ended, ensure
 from kestra_magic.stores.environments import EnvironmentNotFound, find
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ __all__ = ["python_for"]
 
 
 def python_for(
-    own: Interpreter, version: str, packages: Sequence[str], watch: Callable[[Popen[str]], None] = lambda _: None
+    own: Interpreter, version: str, packages: Sequence[str], watch: Callable[[Popen[str] | None], None] = lambda _: None
 ) -> Interpreter:
     """Return *own*, or the Python of that *version*, with *packages* importable.
 
@@ -35,16 +34,16 @@ def python_for(
     """
     if not os.path.isabs(own.executable):
         return own
-    return ensure(_of_version(own, version) if version else own, packages, watch=watch)
+    return ensure(_of_version(own, version, watch) if version else own, packages, watch=watch)
 
 
-def _of_version(own: Interpreter, version: str) -> Interpreter:
+def _of_version(own: Interpreter, version: str, watch: Callable[[Popen[str] | None], None]) -> Interpreter:
     if own.executable == sys.executable and _is(version):
         return own
     try:
         return find(version)
     except EnvironmentNotFound as error:
-        made = _by_uv(version)
+        made = _by_uv(version, watch)
         if made is None:
             said = f"{error}; install it, or `uv`, which fetches it"
             raise EnvironmentNotFound(said) from None
@@ -57,17 +56,15 @@ def _is(version: str) -> bool:
     return [str(part) for part in sys.version_info[:3]][: len(wanted)] == wanted
 
 
-def _by_uv(version: str) -> str | None:
+def _by_uv(version: str, watch: Callable[[Popen[str] | None], None]) -> str | None:
     """Return the Python that uv has, or fetches."""
     uv = shutil.which("uv")
     if uv is None:
         return None
     for command in (["find"], ["install", "--quiet"], ["find"]):
-        done = subprocess.run(
-            [uv, "python", *command, version], stdin=subprocess.DEVNULL, capture_output=True, text=True
-        )
-        if command == ["find"] and done.returncode == 0:
-            return done.stdout.strip()
-        if done.returncode and command != ["find"]:
+        code, out, _ = ended([uv, "python", *command, version], watch)
+        if command == ["find"] and code == 0:
+            return out.strip()
+        if code < 0 or (code and command != ["find"]):
             return None
     return None

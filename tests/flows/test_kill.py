@@ -8,6 +8,8 @@ import pytest
 
 from kestra_magic.process.events import Started
 from kestra_magic.runs.progress import Settled
+from kestra_magic.stores import dependencies
+from kestra_magic.stores.environments import find
 from tests.flows.conftest import FAIL, FLOW, LOG, SHELL, said, states
 
 TREE = "(sleep 300 & sleep 300) & echo out > f.txt; sleep 300"
@@ -131,6 +133,48 @@ def test_what_is_being_installed_ends_too(begin, tmp_path, monkeypatch):
         - id: t
           type: io.kestra.plugin.scripts.python.Script
           dependencies: [no-such-package-at-all]
+          script: print(1)
+        """)
+    assert (tmp_path / "up").read_text() == "up\n"
+    run.stop()
+
+    assert run.wait(60).state == "KILLED"
+    assert not [pid for pid in below(tmp_path) if pid != str(os.getpid())]
+
+
+def test_what_another_kernel_installs_is_not_waited_for(begin, tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+    cache = tmp_path / "dependencies"
+    cache.mkdir()
+    interpreter, packages = find(None), ["no-such-package-at-all"]
+    waits = threading.Event()
+    monkeypatch.setattr(dependencies, "user_cache_path", lambda _: tmp_path)
+    monkeypatch.setattr(dependencies.time, "sleep", lambda seconds: waits.set() or waits.wait(seconds))
+    monkeypatch.setattr(dependencies, "_satisfied", lambda *_: False)
+    with open(cache / f"{dependencies._key(interpreter, packages)}.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        run = begin("""\
+            - id: t
+              type: io.kestra.plugin.scripts.python.Script
+              dependencies: [no-such-package-at-all]
+              script: print(1)
+            """)
+        assert waits.wait(60)
+        run.stop()
+
+        assert run.wait(60).state == "KILLED"
+
+
+def test_a_python_that_is_being_fetched_ends_too(begin, tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "up")
+    script = f"#!/bin/sh\ncd {tmp_path}\n[ $2 = find ] && exit 1\necho up > up\nsleep 300\n"
+    (tmp_path / "uv").write_text(script)
+    (tmp_path / "uv").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    run = begin("""\
+        - id: t
+          type: io.kestra.plugin.scripts.python.Script
+          pythonVersion: "2.99"
           script: print(1)
         """)
     assert (tmp_path / "up").read_text() == "up\n"
