@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,5 +22,7 @@ class KestraMagicError(Exception):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return «; did you mean `x`?» for the nearest of *known*, or nothing."""
+    from difflib import get_close_matches  # when something is wrong, not when a kernel begins
+
     near = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"; did you mean `{near[0]}`?" if near else ""

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["complete", "install", "uninstall"]
 
 OPTIONS = {"%%kestra_process": PROCESS, "%%kestra_flow": FLOW}
-_KEY = re.compile(r"(?:#\|\s*)?(?P<key>[\w-]*)$")
-_VALUE = re.compile(r"(?:#\|\s*)?(?P<key>[\w-]+):\s*(?P<value>[\w.-]*)$")
-_ITEM = re.compile(r"(?P<indent>\s*)(?P<dash>- )?\s*(?:type:\s*(?P<type>[\w.]+))?")
+_KEY = r"(?:#\|\s*)?(?P<key>[\w-]*)$"  # compiled when someone asks
+_VALUE = r"(?:#\|\s*)?(?P<key>[\w-]+):\s*(?P<value>[\w.-]*)$"
+_ITEM = r"(?P<indent>\s*)(?P<dash>- )?\s*(?:type:\s*(?P<type>[\w.]+))?"
 
 
 def complete(text: str, line: int) -> list[str]:
@@ -53,10 +53,10 @@ def _properties(magic: str, kind: str, current: str) -> list[str]:
 
     if magic == "%%kestra_process" and not current.lstrip().startswith("#|"):
         return []
-    if value := _VALUE.search(current):
+    if value := re.search(_VALUE, current):
         known = known_types() if value["key"] == "type" else enumerations(kind, value["key"])
         return _starting(value["value"], map(str, known))
-    key = _KEY.search(current)
+    key = re.search(_KEY, current)
     return [f"{name}:" for name in _starting(key["key"] if key else "", property_names(kind))]
 
 
@@ -72,14 +72,14 @@ def _type_around(lines: list[str], line: int) -> str:
     for near in (*reversed(lines[1:line]), *lines[line + 1 :]):
         if _depth(near) < depth and near.strip():
             return ""
-        if (item := _ITEM.match(near)) and item["type"] and _depth(near) == depth:
+        if (item := re.match(_ITEM, near)) and item["type"] and _depth(near) == depth:
             return item["type"]
     return ""
 
 
 def _depth(line: str) -> int:
     """Return where a line's key begins: behind the dash of a list item."""
-    item = _ITEM.match(line)
+    item = re.match(_ITEM, line)
     return len(item["indent"]) + (2 if item["dash"] else 0) if item else 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from dataclasses import fields
+import threading
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from kestra_magic import settings
 from kestra_magic.magics.help import flow_help, kestra_help, process_help
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from types import ModuleType
 
@@ -26,8 +27,7 @@ __all__ = ["KestraMagics", "load", "unload"]
 
 def _settings_traits() -> dict[str, AnyTrait]:
     """Every setting is a trait: `%config KestraMagics` lists and changes them."""
-    default = settings.Settings()
-    return {f.name: AnyTrait(getattr(default, f.name)).tag(config=True) for f in fields(settings.Settings)}
+    return {name: AnyTrait(value).tag(config=True) for name, value in settings.Settings()._asdict().items()}
 
 
 _meta: Any = type(Magics)
@@ -40,8 +40,8 @@ class KestraMagics(Configured):  # type: ignore[misc,valid-type]
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
-        self.observe(self._changed, [f.name for f in fields(settings.Settings)])
-        settings.update(**{f.name: getattr(self, f.name) for f in fields(settings.Settings)})
+        self.observe(self._changed, list(settings.Settings._fields))
+        settings.update(**{name: getattr(self, name) for name in settings.Settings._fields})
 
     def _changed(self, change: Any) -> None:
         settings.update(**{change["name"]: change["new"]})
@@ -89,7 +89,6 @@ MAGICS = (("cell", "kestra_process"), ("cell", "kestra_flow"), ("line", "kestra"
 def load(shell: InteractiveShell) -> None:
     """Register the magics and Tab completion, and start the warden: nothing heavy is imported."""
     from kestra_magic.magics import completion
-    from kestra_magic.process import helpers
     from kestra_magic.show import register
 
     magics = KestraMagics(shell)
@@ -97,10 +96,23 @@ def load(shell: InteractiveShell) -> None:
     shell.configurables.append(magics)
     completion.install(shell)
     register.install(shell)
-    helpers.warm()
+    _soon(_warm)
     live = settings.data_folder() / "live"
     if live.is_dir() and os.listdir(live):
         _recover(shell, live)
+
+
+def _soon(call: Callable[[], None]) -> None:
+    timer = threading.Timer(0.02, call)
+    timer.daemon = True
+    timer.start()
+
+
+def _warm() -> None:
+    """The warden is started meanwhile: whoever runs a cell before waits for it there."""
+    from kestra_magic.process import helpers
+
+    helpers.warm()
 
 
 def _recover(shell: InteractiveShell, live: Path) -> None:

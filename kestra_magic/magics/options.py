@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["FLOW", "PARTS", "PROCESS", "Option"]
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """One option: *metavar* is empty for a flag; *repeats* gathers a list."""
 
     long: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.settings import current
@@ -40,7 +39,7 @@ def follow(run: Run) -> int:
 
     The first interrupt asks its processes to end, the second ends them.
     """
-    settings = replace(current(), head_lines=ALL, head_bytes=ALL, stream_switches=ALL)
+    settings = current()._replace(head_lines=ALL, head_bytes=ALL, stream_switches=ALL)
     live = LiveStream(_Terminal(), settings, labels=not run.context.cell)
     run.follow(live, start=True)
     live.finish(lambda *_: "")
