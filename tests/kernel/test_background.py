@@ -116,7 +116,7 @@ def test_replace_ends_the_one_that_lives(kernel: Kernel) -> None:
 
 
 def test_stop_says_what_was_ended(kernel: Kernel) -> None:
-    kernel.run("%%kestra_process tree --bg\nsetsid sleep 300 & sleep 300 & echo up; wait")
+    kernel.run("%%kestra_process tree --bg\nsleep 300 & setsid sh -c 'echo up; exec sleep 300' & wait")
     kernel.run("import time\nwhile 'up' not in tree.stdout: time.sleep(0.01)")
 
     assert kernel.run("%kestra stop tree").text() == (

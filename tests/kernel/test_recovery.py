@@ -290,7 +290,7 @@ def test_a_run_of_another_kernel_cannot_be_attached(begin: Begin) -> None:
 def test_a_run_of_another_kernel_is_stopped_by_that_kernel(begin: Begin) -> None:
     first = begin()
     load(first)
-    cell = first.start(f"%%kestra_process here --bg\n{UP}; setsid sleep 300 & sleep 300")
+    cell = first.start(f"%%kestra_process here --bg\nsleep 300 & setsid sh -c '{UP}; exec sleep 300' & wait")
     first.finish(cell)
     pid = int(first.until(cell, lambda reply: " up\n" in reply.text()).text().split()[0])
     second = begin()

@@ -97,7 +97,7 @@ def test_a_stop_is_heard_however_early(begin: Begin) -> None:
 
 
 def test_what_was_ended_is_told(begin: Begin) -> None:
-    run = begin("sleep 300 & setsid sleep 300 & echo up; wait")
+    run = begin("sleep 300 & setsid sh -c 'echo up; exec sleep 300' & wait")
     seat = run.context.broadcast.sit(from_start=True)
     next(told for told in seat if told and isinstance(told[1], Output) and "up" in told[1].text)
     run.stop()
