@@ -29,8 +29,12 @@ def run(shell: InteractiveShell, rest: str, _: str | None = None) -> None:
 
 
 def rerun(shell: InteractiveShell, rest: str, _: str | None = None) -> None:
-    """`%kestra rerun RUN [K=V …] [--from TASK]`: a bare K is the notebook's K, as for `-i`."""
+    """`%kestra rerun RUN [K=V …] [--from TASK]`: a bare K is the notebook's K, as for `-i`.
+
+    RUN is a name, `train-3` or an id, of this kernel or an earlier one.
+    """
     from kestra_magic.magics.cell import carry, names_of
+    from kestra_magic.runs.attach import attach
     from kestra_magic.runs.given import again_inputs
     from kestra_magic.runs.session import session
 
@@ -41,7 +45,7 @@ def rerun(shell: InteractiveShell, rest: str, _: str | None = None) -> None:
     asked = parser.parse_intermixed_args(words(rest))
     if not asked.name:
         raise KestraMagicError("which run? `%kestra rerun RUN [K=V …] [--from TASK]`; `%kestra runs` lists them")
-    earlier = session().latest(asked.name)
+    earlier = attach(session(), asked.name)
     made = earlier.again(again_inputs(asked.specs, names_of(shell), cell=earlier.context.cell), start=asked.start)
     carry(shell, made, made.context.options)
 

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -17,7 +18,7 @@ from kestra_magic.runs.run import Run
 from kestra_magic.workspace.directory import OWN
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from kestra_magic.runs.journal import Record
     from kestra_magic.runs.session import Session
@@ -32,13 +33,17 @@ class Row:
     """What a table says of one run.
 
     Attributes:
+        id: the journal's.
         run: its folder's name, ``train-3``: so it can be asked for by `attach`.
         state: as Kestra names it; ``LOST`` while nobody has dealt with what a dead kernel left.
         started: seconds since the epoch; duration: seconds, of one that lives so far.
+        files: how many it made; what a run that lives will make is not known.
         where: who it belongs to: this kernel, another, nobody (detached).
+        waited: whether a cell of this kernel waits for it.
         last: of one that lives, the last line of its log.
     """
 
+    id: str
     run: str
     name: str
     state: str
@@ -47,8 +52,13 @@ class Row:
     exit_code: int | None
     inputs: Mapping[str, Any]
     metrics: Mapping[str, float]
+    files: int
     where: str
+    waited: bool = False
+    ended: bool = True
     last: str = ""
+    label: str = ""
+    pinned: bool = False
 
     @property
     def ok(self) -> bool:
@@ -58,9 +68,16 @@ class Row:
 class History(Sequence[Run]):
     """Runs, the latest last: each is brought here when it is asked for; `table` reads only their records."""
 
-    def __init__(self, session: Session, known: Sequence[Run | Record]) -> None:
+    def __init__(
+        self, session: Session, known: Sequence[Run | Record], renew: Callable[[], History] | None = None
+    ) -> None:
         self._session = session
         self.known = known
+        self._renew = renew
+
+    def renewed(self) -> History:
+        """Return what the same question finds now; a part of a history stays the same runs."""
+        return self._renew() if self._renew else self
 
     @overload
     def __getitem__(self, index: int) -> Run: ...
@@ -81,7 +98,11 @@ class History(Sequence[Run]):
         return f"History({len(self)} run{'s' if len(self) != 1 else ''})"
 
     def rows(self) -> list[Row]:
-        return [_of_run(known) if isinstance(known, Run) else _of_record(known) for known in self.known]
+        records = self._session.journal.of([known.id for known in self.known])
+        return [
+            _of_run(each, records.get(each.id)) if isinstance(each, Run) else _of_record(records.get(each.id, each))
+            for each in self.known
+        ]
 
     def table(self) -> list[dict[str, Any]]:
         """Return one dict for each run: its state, duration, inputs and the last value of each metric."""
@@ -100,7 +121,8 @@ def history(session: Session, name: str | None = None, *, ended: bool = True, li
     others = [record for record in records if record.id not in own and name in (None, record.name)]
     known: list[tuple[float, Run | Record]] = [(run.context.started.timestamp(), run) for run in own.values()]
     known += [(record.created, record) for record in others]
-    return History(session, [run for _, run in sorted(known, key=lambda pair: pair[0])][-limit:])
+    latest = [run for _, run in sorted(known, key=lambda pair: pair[0])][-limit:]
+    return History(session, latest, partial(history, session, name, ended=ended, limit=limit))
 
 
 def before(session: Session, run: Run, *, limit: int = 30) -> History:
@@ -109,10 +131,12 @@ def before(session: Session, run: Run, *, limit: int = 30) -> History:
     return History(session, [known for known in same if Path(known.folder).parent == run.folder.parent])
 
 
-def _of_run(run: Run) -> Row:
+def _of_run(run: Run, record: Record | None) -> Row:
     live = not run.ended
+    alone = run.context.options.get("bg") or run.context.options.get("detach")
     so_far = time.time() - run.started if live and run.started else run.duration
     return Row(
+        id=run.id,
         run=run.folder.name,
         name=run.name,
         state=run.state.value,
@@ -121,8 +145,13 @@ def _of_run(run: Run) -> Row:
         exit_code=run.exit_code,
         inputs=run.context.inputs,
         metrics={name: run.metrics[name].last for name in run.metrics},
+        files=len(run.files),
         where="this kernel, detached" if run.context.outlives else "this kernel",
+        waited=live and not alone,
+        ended=not live,
         last=_last_line(run.log.file) if live else "",
+        label=record.label if record else "",
+        pinned=bool(record and record.pinned),
     )
 
 
@@ -133,6 +162,7 @@ def _of_record(record: Record) -> Row:
     state, ended = _state(record, log_dir)
     began = record.started or record.created
     return Row(
+        id=record.id,
         run=folder.name,
         name=record.name,
         state=state,
@@ -141,8 +171,12 @@ def _of_record(record: Record) -> Row:
         exit_code=record.exit_code,
         inputs=told.get("inputs") or {},
         metrics={m["name"]: m["value"] for task in told.get("tasks", []) for m in task.get("metrics", [])},
+        files=sum(len(task.get("files", {})) for task in told.get("tasks", [])),
         where=_where(record),
+        ended=ended is not None,
         last="" if ended else _last_line(LogFile(log_dir)),
+        label=record.label,
+        pinned=record.pinned,
     )
 
 

@@ -18,7 +18,7 @@ from kestra_magic.workspace.transfer import make_private
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
 __all__ = ["Journal", "Notice", "Record"]
 
@@ -192,6 +192,11 @@ class Journal:
 
     def get(self, run: str, /) -> Record | None:
         return next(iter(self._select("WHERE id = ?", run)), None)
+
+    def of(self, runs: Collection[str], /) -> dict[str, Record]:
+        """Return those of *runs* that it knows, by their ids."""
+        marks = ", ".join("?" * len(runs))
+        return {record.id: record for record in self._select(f"WHERE id IN ({marks})", *runs)}
 
     def history(self, name: str | None = None, limit: int = 50) -> list[Record]:
         """Return the latest runs (of *name*), the last one first."""

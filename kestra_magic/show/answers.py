@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from kestra_magic.show.logview import LogView
     from kestra_magic.show.watched import Watched
 
-    Answer = tuple[dict[str, Any], list[bytes]]
+__all__ = ["Answer", "Answers"]
 
-__all__ = ["Answers"]
+Answer = tuple[dict[str, Any], list[bytes]]
+"""What the page is told, and its buffers."""
 
 MOST_LINES = 1_000
 PIECE_BYTES = 4 << 20

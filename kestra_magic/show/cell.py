@@ -8,12 +8,14 @@ import time
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from kestra_magic.settings import current
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kestra_magic.process.events import Stream
 
-__all__ = ["Cell", "Frontend", "LateCell", "ThisCell", "cell_of", "frontend"]
+__all__ = ["Cell", "Frontend", "LateCell", "ThisCell", "cell_of", "frontend", "takes_console"]
 
 
 class Frontend(StrEnum):
@@ -55,6 +57,11 @@ def frontend(shell: Any) -> Frontend:
     if "__vsc_ipynb_file__" in shell.user_ns:
         return Frontend.VSCODE
     return Frontend.COLAB if "google.colab" in sys.modules else Frontend.LAB
+
+
+def takes_console(seen_in: Frontend) -> bool:
+    """Whether the live console opens there, as far as it is wished."""
+    return seen_in is Frontend.LAB and current().view == "auto"
 
 
 class Cell(Protocol):

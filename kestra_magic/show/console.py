@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from kestra_magic.process.gpu import GpuUse
     from kestra_magic.runs.progress import Happening, Progress
+    from kestra_magic.show.answers import Answer
     from kestra_magic.show.watched import Watched
 
 __all__ = ["Console"]
@@ -32,8 +33,6 @@ LINES_AT_ONCE = 400
 LOOK_SECONDS = 0.02
 HISTORY = 240
 FIRST_SECONDS = 0.15
-MOST_CONSOLES = 64
-_open: deque[Any] = deque()
 
 
 class Console:
@@ -131,14 +130,8 @@ class Console:
     def _widget(self) -> Any:
         from kestra_magic.show.consolewidget import ConsoleWidget  # takes 100 ms, and nobody waits for it here
 
-        widget = ConsoleWidget(run_id=self.run_id, subshells=_subshells(), state=self._seen(0))
-        widget.hear_beside()
-        widget.on_msg(self._asked)
-        self.widget = widget
-        _open.append(widget)
-        while len(_open) > MOST_CONSOLES:
-            _open.popleft().close()  # its cell shows the static card again
-        return widget
+        self.widget = ConsoleWidget.opened(self.run_id, self._seen(0), self._asked)
+        return self.widget
 
     def _tell_lines(self, widget: Any, told: int) -> int:
         total = self._log.count
@@ -180,14 +173,13 @@ class Console:
             **_history([tree for tree, _ in usage]),
         }
 
-    def _asked(self, _: Any, message: Mapping[str, Any], __: Any) -> None:
-        if message.get("t") == "stop":
-            self._stop()
-            self._state["phase"] = State.KILLING.value if not self._over.is_set() else self._state["phase"]
-            self.widget.state = self._seen(self.widget.state.get("lines", 0))
-            return
-        answer, buffers = self._answers.to(message)
-        self.widget.send({"t": "reply", "id": message.get("id"), **answer}, buffers)
+    def _asked(self, message: Mapping[str, Any]) -> Answer:
+        if message.get("t") != "stop":
+            return self._answers.to(message)
+        self._stop()
+        self._state["phase"] = State.KILLING.value if not self._over.is_set() else self._state["phase"]
+        self.widget.state = self._seen(self.widget.state.get("lines", 0))
+        return {}, []
 
 
 def _history(usage: list[Usage]) -> dict[str, Any]:
@@ -214,11 +206,3 @@ def _gpu_history(used: list[GpuUse | None], now: GpuUse | None) -> dict[str, Any
         "gpu_bytes": [use.bytes for use in seen],
         "gpu_label": now.label,
     }
-
-
-def _subshells() -> bool:
-    """Whether this kernel reads the page's messages while a cell runs."""
-    from IPython.core.getipython import get_ipython
-
-    kernel = getattr(get_ipython(), "kernel", None)
-    return bool(getattr(kernel, "_supports_kernel_subshells", False))

@@ -10,26 +10,40 @@ from kestra_magic.show.card import render, visible
 if TYPE_CHECKING:
     from kestra_magic.runs.history import History, Row
 
-__all__ = ["table"]
+__all__ = ["table", "values"]
 
 MOST_COLUMNS = 8
-COLUMNS = ("run", "state", "started", "duration", "exit", "where")
+COLUMNS = ("run", "state", "started", "duration", "exit", "files", "where", "label")
 
 
-def table(runs: History) -> dict[str, str]:
-    """Return the runs, the latest first, with their inputs, metrics and, while they live, their last line."""
+def table(runs: History, *, key: str = "") -> dict[str, str]:
+    """Return the runs, the latest first, with their inputs, metrics and, while they live, their last line.
+
+    Args:
+        key: where the live table finds it.
+    """
     rows = runs.rows()[::-1]
     more = list(dict.fromkeys(name for row in rows for name in (*row.inputs, *row.metrics)))[:MOST_COLUMNS]
     last = ["last line"] if any(row.last for row in rows) else []
     names = [*COLUMNS, *more, *last]
     cells = [[*_fixed(row), *(_value(row, name) for name in more), *([row.last] if last else [])] for row in rows]
-    return {"text/html": render("runs", names=names, rows=cells), "text/plain": _text(names, cells)}
+    used = [at for at in range(len(names)) if at < 2 or any(row[at] for row in cells)]
+    names, cells = [names[at] for at in used], [[row[at] for at in used] for row in cells]
+    return {"text/html": render("runs", names=names, rows=cells, key=key), "text/plain": _text(names, cells)}
+
+
+def values(row: Row) -> list[tuple[str, str]]:
+    """Return the first inputs and metrics as they are shown."""
+    names = dict.fromkeys((*row.inputs, *row.metrics))
+    return [(name, _value(row, name)) for name in list(names)[:MOST_COLUMNS]]
 
 
 def _fixed(row: Row) -> list[str]:
     started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.started)) if row.started else ""
     code = "" if row.exit_code is None else str(row.exit_code)
-    return [row.run, row.state, started, _seconds(row.duration), code, row.where]
+    files = str(row.files) if row.files else ""
+    noted = " · ".join(filter(None, (row.label, "pinned" if row.pinned else "")))
+    return [row.run, row.state, started, _seconds(row.duration), code, files, row.where, noted]
 
 
 def _seconds(seconds: float) -> str:
@@ -50,6 +64,5 @@ def _text(names: list[str], cells: list[list[str]]) -> str:
     if not cells:
         return "no runs"
     shown = [names, *([visible(cell) for cell in row] for row in cells)]
-    used = [i for i in range(len(names)) if any(row[i] for row in shown[1:])]
-    wide = {i: max(len(row[i]) for row in shown) for i in used}
-    return "\n".join("  ".join(row[i].ljust(wide[i]) for i in used).rstrip() for row in shown)
+    wide = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, wide)).rstrip() for row in shown)

@@ -30,7 +30,7 @@ def uninstall(shell: Any) -> None:
 def _looks(shell: Any) -> dict[tuple[str, str], Callable[[Any], Bundle]]:
     return {
         ("kestra_magic.runs.run", "Run"): _run,
-        ("kestra_magic.runs.history", "History"): _history,
+        ("kestra_magic.runs.history", "History"): partial(_history, shell),
         ("kestra_magic.runs.diff", "Difference"): _difference,
         ("kestra_magic.runs.metrics", "Metrics"): _metrics,
         ("kestra_magic.workspace.outputs", "OutputFile"): _file,
@@ -44,10 +44,15 @@ def _run(run: Any) -> Bundle:
     return dict(result(run))
 
 
-def _history(runs: Any) -> Bundle:
+def _history(shell: Any, runs: Any) -> Bundle:
+    from kestra_magic.show.cell import frontend, takes_console
     from kestra_magic.show.history import table
 
-    return dict(table(runs))
+    if not takes_console(frontend(shell)):
+        return dict(table(runs))
+    from kestra_magic.show.runstable import RunsTable
+
+    return dict(table(runs, key=RunsTable(runs).key))
 
 
 def _difference(found: Any) -> Bundle:

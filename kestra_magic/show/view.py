@@ -10,7 +10,7 @@ from kestra_magic.runs.progress import State
 from kestra_magic.runs.session import session
 from kestra_magic.settings import current
 from kestra_magic.show.card import header, result
-from kestra_magic.show.cell import Frontend, cell_of
+from kestra_magic.show.cell import cell_of, takes_console
 from kestra_magic.show.stream import LiveStream
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class View:
     def header(self) -> None:
         if self.cell.frontend.jupyter:
             self.cell.display(header(self.run.name, self._title(), key=self.key))
-        if self.cell.frontend is Frontend.LAB and current().view == "auto":
+        if takes_console(self.cell.frontend):
             self._console = self._opened()
 
     def show(self, progress: Progress, event: Happening) -> None:

@@ -3,14 +3,7 @@ function render({ model, el }) {
   el.classList.add("kestra-console");
   el.setAttribute("role", "region");
   const ask = questions(model);
-  const heard = h("div", { class: "kc-said", role: "status" });
-  let silence;
-  const say = (text, { aloud = false } = {}) => {
-    heard.classList.toggle("kc-unseen", aloud); // what the eye sees elsewhere is only spoken
-    setText(heard, text);
-    clearTimeout(silence);
-    silence = setTimeout(() => setText(heard, ""), 6000);
-  };
+  const { heard, say, close } = speaking();
   const parts = { model, ask, say, save: (what) => download({ model, ask, say }, what) };
   const body = h("div", { class: "kc-body" });
   const header = headerView({ ...parts, fold: (open) => (body.hidden = !open) });
@@ -37,7 +30,7 @@ function render({ model, el }) {
   model.on("change:state", changed);
   changed();
   return () => {
-    clearTimeout(silence);
+    close();
     model.off("change:state", changed);
     header.close();
     views.forEach(([, view]) => view.close());
@@ -82,6 +75,9 @@ function tabbed(body, views, model) {
   };
 }
 
-const initialize = ({ model }) => takeOver(model, (el) => render({ model, el }));
+const initialize = ({ model }) =>
+  model.get("state").kind === "runs"
+    ? takeOver(model, (el) => runsView({ model, el }), { twins: false })
+    : takeOver(model, (el) => render({ model, el }));
 
 export default { initialize, render };

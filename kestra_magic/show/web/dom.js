@@ -94,6 +94,19 @@ const questions = (model) => {
 };
 const BUSY = "The kernel is busy with this cell and answers when it has ended (ipykernel 7 answers at once).";
 
+// A line that says what was done, for a while, also to who only listens.
+const speaking = () => {
+  const heard = h("div", { class: "kc-said", role: "status" });
+  let silence;
+  const say = (text, { aloud = false } = {}) => {
+    heard.classList.toggle("kc-unseen", aloud); // what the eye sees elsewhere is only spoken
+    setText(heard, text);
+    clearTimeout(silence);
+    silence = setTimeout(() => setText(heard, ""), 6000);
+  };
+  return { heard, say, close: () => clearTimeout(silence) };
+};
+
 const copyText = async (text, said) => {
   try {
     await navigator.clipboard.writeText(text);

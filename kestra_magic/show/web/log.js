@@ -185,7 +185,15 @@ function logView({ model, ask, say, save }) {
     return `${when.toTimeString().slice(0, 8)}.${String(when.getMilliseconds()).padStart(3, "0")}`;
   }
 
+  // As high as its lines until somebody pulls at it: a short log leaves no hole in the notebook.
+  let high = 0;
+  function grow() {
+    const wanted = Math.max(high, Math.min(300, LINE * Math.max(3, count())) + 2);
+    if (wanted === high || (high && viewport.offsetHeight && viewport.offsetHeight !== high)) return;
+    viewport.style.height = `${(high = wanted)}px`;
+  }
   function refresh() {
+    grow();
     if (wished && found.hits?.length) return (wished = false), jump(1);
     if (follow && !found.hits) rolled.to(rolled.last());
     else if (follow && filtered()) rolled.to(rolled.last());

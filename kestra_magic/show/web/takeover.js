@@ -14,7 +14,8 @@ const pageWatch = (window.kestraMagicWatch ??= (() => {
   return (one) => (looks.add(one), one(), () => looks.delete(one));
 })());
 
-function takeOver(model, mount) {
+// *twins*: what the cell says of the same run below the header is hidden meanwhile.
+function takeOver(model, mount, { twins = true } = {}) {
   const id = model.get("run_id");
   const mounted = new Map();
 
@@ -41,6 +42,7 @@ function takeOver(model, mount) {
   // The run's streams and its result card lie between this header and that card. What comes behind the card belongs
   // to the rest of the cell. JupyterLab renders tracebacks with the mime type of stderr: they are told by their text.
   function hideTwins(header, hide) {
+    if (!twins) return;
     const outputs = [...(header.closest(".jp-OutputArea")?.children || [])];
     const from = outputs.findIndex((output) => output.contains(header));
     if (from < 0) return;
