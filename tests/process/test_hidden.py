@@ -64,6 +64,12 @@ def test_base64_keeps_at_most_what_the_edges_share(secret: str, lead: bytes, tai
     assert set(inner) <= set(b"*")
 
 
+def test_three_bytes_are_masked_but_not_within_a_longer_base64_text() -> None:
+    alone, within = base64.b64encode(b"abc"), base64.b64encode(b"user:abc tail")
+
+    assert masked(b"abc " + alone + b" " + within, "abc", []) == b"*** **** " + within
+
+
 @pytest.mark.parametrize("at", range(1, 20))
 def test_a_secret_is_masked_at_every_cut(at: int) -> None:
     data = b"key=hunter2 hunter2!"

@@ -329,6 +329,13 @@ def test_a_secret_in_the_text_is_masked_in_every_record(session: Session, begin:
             assert not [form for form in hidden_forms((SECRET,)) if form in content], name
 
 
+@pytest.mark.parametrize(("value", "shown"), [("ab", "ab\n"), ("abc", "***\n")])
+def test_a_value_of_two_characters_is_too_short_to_be_masked(begin: Begin, value: str, shown: str) -> None:
+    settings.update(mask=(value,))
+
+    assert begin(f"echo {value}").wait().stdout == shown
+
+
 # Pruning
 
 
