@@ -105,6 +105,44 @@ def test_a_killed_scheduler(talking: Going, whole: TestCluster, tmp_path: Path, 
 
     assert talking.requeued() == f"the connection to the scheduler `{whole.address}` was lost"
     gone(token)
+    all_said(talking, tmp_path)
+
+
+def test_a_killed_scheduler_and_more_lines_than_are_on_their_way(whole: TestCluster, tmp_path: Path) -> None:
+    """A worker sends some megabytes ahead of what its client has written down: the rest is on its disk alone."""
+    code = f"""
+import os, time
+n = 0
+while n < 2_000_000:
+    os.write(1, b"".join(b"line %d\\n" % i for i in range(n, n + 10_000)))
+    n += 10_000
+open({str(tmp_path / "told")!r}, "w").write(str(n))
+time.sleep(600)
+"""
+    going = go(whole.address, job(tmp_path, tmp_path / "root", *python(code)))
+    going.says("line 600\n")
+    whole.processes["scheduler"].send_signal(signal.SIGSTOP)
+    going.until((tmp_path / "told").exists)
+    whole.processes["scheduler"].kill()
+
+    assert going.requeued() == f"the connection to the scheduler `{whole.address}` was lost"
+    all_said(going, tmp_path)
+
+
+def test_a_killed_scheduler_with_its_workers(talking: Going, whole: TestCluster, tmp_path: Path, token: str) -> None:  # noqa: F811
+    """Nobody is left to be asked: that is said."""
+    for name in whole.workers:
+        os.kill(whole.pid(name), signal.SIGSTOP)
+        whole.processes[name].send_signal(signal.SIGSTOP)
+    whole.processes["scheduler"].kill()
+    for name in whole.workers:
+        os.killpg(whole.processes[name].pid, signal.SIGKILL)
+
+    assert talking.requeued() == (
+        f"the connection to the scheduler `{whole.address}` was lost, "
+        f"and worker `{talking.where}` does not answer: the last lines of the log may be missing"
+    )
+    gone(token)
 
 
 def test_a_killed_client(whole: TestCluster, tmp_path: Path, token: str) -> None:  # noqa: F811
@@ -133,6 +171,7 @@ def test_a_connection_that_is_cut(whole: TestCluster, tmp_path: Path, token: str
 
         assert going.requeued() == f"the connection to the scheduler `{proxy.address}` was lost"
     gone(token)
+    all_said(going, tmp_path)
 
 
 def test_a_worker_that_dies_while_its_files_are_fetched(whole: TestCluster, tmp_path: Path) -> None:

@@ -23,10 +23,11 @@ from kestra_magic.errors import KestraMagicError
 from kestra_magic.process import supervise
 from kestra_magic.process.child import Child
 from kestra_magic.runners.dask.parcels import Parcels
-from kestra_magic.runners.dask.remains import claim, forget, log_folder, private
+from kestra_magic.runners.dask.remains import claim, log_folder, private
 from kestra_magic.runners.dask.remote import EVENT, WINDOW
 from kestra_magic.runners.job import Job
 from kestra_magic.runners.local import command, declared, furnish
+from kestra_magic.workspace.removal import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -94,7 +95,7 @@ class Attempt:
         self._key = key
         self._topic = topic
         self._news = threading.Condition()
-        self._unwanted = self._keep = self._fetched = False
+        self._unwanted = self._fetched = self._delivered = False
         self._answer: tuple[bytes | None] | None = None
         self._stop: dict[str, Any] | None = None
         self._relay: Relay | None = None
@@ -138,11 +139,10 @@ class Attempt:
         with open(self._found[name], "rb") as file:
             return memoryview(os.pread(file.fileno(), size, offset))
 
-    def give_up(self, *, keep: bool = False) -> None:
-        """Nobody wants it: its tree ends now. *keep* what it wrote: the client may ask another worker for it."""
+    def give_up(self) -> None:
+        """Nobody can be told of it: its tree ends now. What it wrote is kept a while: its client may ask for it."""
         with self._news:
             self._unwanted = True
-            self._keep = keep
             self._news.notify_all()
             relay = self._relay
         if relay is not None:
@@ -176,8 +176,10 @@ class Attempt:
             assert self._stop is not None
             self._say({"exited": time.time(), "code": 143, "reason": self._stop["reason"]})
         finally:
-            if not self._keep:
-                forget(Path(job.root))
+            remove_tree(Path(job.root))
+            self._room.keep(self._key, job.root, delivered=self._delivered)
+            if self._delivered and self._unwanted:
+                self._room.forget(self._key)
 
     def _run(self, job: Job, addresses: Mapping[str, str], log_cap: int) -> None:
         private(Path(job.root).parent)
@@ -220,8 +222,9 @@ class Attempt:
                 break
             self._say({"said": said}, pieces)
             relay.say({"more": 1})
-        if not self._unwanted:
-            self._deliver(said, pieces, declared(job))
+        if self._unwanted:
+            raise Unwanted
+        self._deliver(said, pieces, declared(job))
 
     def _send(self, parcels: Parcels) -> list[dict[str, Any]]:
         """Send what the log has got; return the last pieces, which may travel with what is said next."""
@@ -248,6 +251,7 @@ class Attempt:
         contents = [path.read_bytes() for path in found.files.values()] if small else None
         left = {"files": files, "contents": contents, "misses": found.misses}
         self._say({"said": [*said[:-1], {**said[-1], **left}]}, pieces)
+        self._delivered = True
         if not small:
             self._wait(lambda: self._fetched)
 

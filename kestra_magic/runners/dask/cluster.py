@@ -219,6 +219,8 @@ class Cluster:
                 return answer
             except UNREACHED:
                 self._direct[worker] = False
+        if self.client.status != "running":
+            raise CommClosedError(self._lost)
         message = {"op": OP, "do": do, **what}
         return (await self.client.scheduler.broadcast(msg=message, workers=[worker]))[worker]
 
@@ -233,9 +235,13 @@ class Cluster:
 
         self.client.loop.add_callback(posted)
 
-    def ask(self, worker: str, do: str, **what: Any) -> Any:
-        """Say something and return the answer."""
-        return self.client.sync(self.tell, worker, do, **what)
+    def ask(self, worker: str, do: str, seconds: float | None = None, **what: Any) -> Any:
+        """Say something and return the answer.
+
+        Raises:
+            OSError: it is not there, or does not answer within *seconds*.
+        """
+        return self.client.sync(self.tell, worker, do, callback_timeout=seconds, **what)
 
     # What is amiss
 

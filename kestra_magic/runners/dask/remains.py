@@ -20,10 +20,12 @@ from kestra_magic.workspace.transfer import make_private
 __all__ = ["claim", "forget", "log_folder", "private", "salvage", "sweep"]
 
 OWNER = "owner"
-SALVAGED = 64 << 20
-"""Bytes of a dead worker's log that are sent at once."""
+SALVAGED = 8 << 20
+"""Bytes of a log that are sent at once."""
+SWEPT = 60.0
+"""Seconds after which the folder of all attempts is swept again."""
 PATIENCE = 2.0
-"""Seconds in which a dead worker's guardian ends its tree and closes its log."""
+"""Seconds in which a guardian whose worker is dead ends its tree and closes its log."""
 
 
 def log_folder(root: str | Path) -> Path:
@@ -61,8 +63,14 @@ def forget(root: Path) -> None:
     remove_tree(log_folder(root))
 
 
+_swept: dict[Path, float] = {}
+
+
 def sweep(folder: Path) -> None:
     """End and remove what workers left that died a while ago: until then a client may ask for the log."""
+    if time.monotonic() < _swept.get(folder, 0.0) + SWEPT:
+        return
+    _swept[folder] = time.monotonic()
     for log in folder.glob("*.log"):
         with suppress(OSError, ValueError):  # another worker sweeps too
             owner = Identity(**json.loads((log / OWNER).read_text("utf-8")))
@@ -71,11 +79,14 @@ def sweep(folder: Path) -> None:
                 forget(log.with_suffix(""))
 
 
-def salvage(root: str, told: dict[str, int]) -> list[dict[str, Any]]:
-    """Return what a dead worker of this machine wrote of a log and could not tell, and the guardian's last words."""
+def salvage(root: str, told: dict[str, int]) -> dict[str, Any] | None:
+    """Return what an attempt wrote and could not tell: its next pieces, and whether there are more.
+
+    With the last ones come its guardian's last words, and nothing of it is left here. None: nothing is.
+    """
     log = log_folder(root)
     if not log.is_dir():
-        return []
+        return None
     until = time.monotonic() + PATIENCE
     while "exited" not in (status := _status(log)) and time.monotonic() < until:
         time.sleep(0.01)
@@ -85,9 +96,9 @@ def salvage(root: str, told: dict[str, int]) -> list[dict[str, Any]]:
         pieces.append(piece)
         size += len(piece.get("data", b""))
         if size > SALVAGED:
-            break
+            return {"pieces": pieces, "more": True}
     forget(Path(root))
-    return [*pieces, status] if "exited" in status else pieces
+    return {"pieces": pieces, "more": False, "status": status}
 
 
 def _status(log: Path) -> dict[str, Any]:

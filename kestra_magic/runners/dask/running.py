@@ -27,7 +27,7 @@ from kestra_magic.workspace.directory import WorkDirectory
 from kestra_magic.workspace.transfer import TransferError, make_private, new_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from kestra_magic.process.events import Event, Reason
     from kestra_magic.runners.dask.cluster import Cluster
@@ -36,8 +36,8 @@ __all__ = ["DaskRunning"]
 
 AT_ONCE = 2
 """Chunks of a file that travel side by side."""
-SALVAGE_SECONDS = 5.0
-"""How long the machine of a dead worker may take to offer another one, which still has the end of the log."""
+SALVAGE_SECONDS = 10.0
+"""How long a worker may take to tell the end of a log, and the machine of a dead one to offer another that can."""
 _SALVAGE = Remote("kestra_magic.runners.dask.remains", "salvage")
 
 
@@ -166,6 +166,8 @@ class DaskRunning:
     # What the worker says, in the listening thread
 
     def hear(self, message: dict[str, Any]) -> None:
+        if self._again:
+            return  # what is still on its way is fetched from where it was written
         for piece in message.get("pieces", ()):
             self._copy.take(piece)
             self._acknowledge(len(piece.get("data", b"")))
@@ -178,6 +180,7 @@ class DaskRunning:
                 self.refuse(sentence)
             case {"gone": reason}:
                 if not self._finishing:
+                    self._again = True
                     threading.Thread(target=self._lose, args=(reason,), daemon=True).start()
             case {"exited": _} | {"lost": _} if message.get("contents") is None and message.get("files"):
                 self._finishing = True
@@ -248,28 +251,47 @@ class DaskRunning:
 
     def _lose(self, reason: str) -> None:
         """Whoever ran it is gone: tell what can still be had of its log, and that it is to begin again."""
-        with self._lock:
-            if self._mirror.ended.is_set() or self._again:
-                return
-            self._again = True
-        for message in self._salvaged():
-            self._copy.take(message) if "data" in message or "drop" in message else self._mirror.take(_counts(message))
+        self._again = True
+        if self._mirror.ended.is_set():
+            return
+        if not self._salvaged():
+            reason += f", and worker `{self.worker}` does not answer: the last lines of the log may be missing"
         self._end({"lost": reason})
 
-    def _salvaged(self) -> list[dict[str, Any]]:
-        """Ask another worker of that machine, which has the end of the log on its disk."""
+    def _salvaged(self) -> bool:
+        """Fetch what could not be told: from the worker itself, or another one of its machine, which has its disk."""
+        if not self.address or self._fetched_rest(partial(self._ask_rest, self.address)):
+            return True
         until = time.monotonic() + SALVAGE_SECONDS
-        while self.address and self._cluster.client.status == "running" and time.monotonic() < until:
-            host = _host(self.address)
-            near = [w for w in self._cluster.workers() if _host(w) == host and w != self.address]
+        while self._cluster.client.status == "running" and time.monotonic() < until:
+            near = [w for w in self._cluster.workers() if _host(w) == _host(self.address) and w != self.address]
             if near:
-                try:
-                    said = self._cluster.client.run(_SALVAGE, self._job.root, self._copy.sizes(), workers=near[:1])
-                except (*UNREACHED, ImportError, KeyError):
-                    return []
-                return list(said.get(near[0], []))
+                return self._fetched_rest(partial(self._salvage, near[0]))
             time.sleep(0.1)
-        return []
+        return False
+
+    def _fetched_rest(self, ask: Callable[[], dict[str, Any] | None]) -> bool:
+        """Take what is left of the log, part by part; return whether there was an answer."""
+        while True:
+            try:
+                rest = ask()
+            except (*UNREACHED, ImportError, KeyError):
+                return False
+            if rest is None:
+                return False
+            for piece in rest["pieces"]:
+                self._copy.take(piece)
+            if not rest["more"]:
+                self._mirror.take(_counts(rest["status"]))
+                return True
+
+    def _ask_rest(self, worker: str) -> Any:
+        told = self._copy.sizes()
+        rest = self._cluster.ask(worker, "rest", SALVAGE_SECONDS, key=self._key, root=self._job.root, told=told)
+        return rest or {"pieces": [], "more": False, "status": {}}  # it had written nothing
+
+    def _salvage(self, worker: str) -> Any:
+        return self._cluster.client.run(_SALVAGE, self._job.root, self._copy.sizes(), workers=[worker])[worker]
 
     def _forget(self) -> None:
         for future in self._futures.values():
