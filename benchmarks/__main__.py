@@ -1,4 +1,7 @@
-"""`python -m benchmarks [NAME …]`: every figure that the project promises; fails if one is not held."""
+"""`python -m benchmarks [NAME …] [PART …]`: every figure that the project promises; fails if one is not held.
+
+A part is known to its benchmark: `python -m benchmarks streams latency`.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,11 @@ def main(names: list[str]) -> int:
     known = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in NOT_MEASURES)
     found: dict[str, Any] = {}
     held = True
-    for name in names or known:
+    parts = [name for name in names if name not in known]
+    for name in [name for name in names if name in known] or known:
         print(name, flush=True)
         found[name] = []
-        for figure in import_module(f"benchmarks.{name}").figures():
+        for figure in import_module(f"benchmarks.{name}").figures(*parts):
             print(figure, flush=True)
             found[name].append({**asdict(figure), "holds": figure.holds})
             held = held and figure.holds

@@ -5,15 +5,16 @@ Each figure is what a person sees: from the request of the cell to its first out
 
 from __future__ import annotations
 
-import math
 import os
+import select
 import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 import uuid
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,45 +26,51 @@ from tests.process.survivors import bearing, wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["figures"]
+__all__ = ["PARTS", "figures"]
 
 POPEN = """import subprocess
 with subprocess.Popen(['bash', '-c', r'''{}'''], stdout=-1, text=True) as p:
     for line in p.stdout: print(line, end='')"""
-WAYS = {
-    "kestra": "%%kestra_process\n#| background: wait\n{}",
-    "%%bash": "%%bash\n{}",
-    "!": "!{}",
-    "Popen": POPEN,
-}
+OURS = "%%kestra_process\n#| background: wait\n{}"
+WAYS = {"kestra": OURS, "%%bash": "%%bash\n{}", "Popen": POPEN, "!": "!{}"}
+CAPS = {"kestra": 60.0, "%%bash": 20.0, "Popen": 8.0, "!": 8.0}
+"""Seconds after which a flood is given up: some peers never end, and nothing is learned from waiting for them."""
 FLOODS = {
     "1,000,000 lines": "seq 1 1000000",
     "200 MB": "yes 0123456789012345678901234567890123456789012345678 | head -c 200000000",
     "one line of 100 MB": "head -c 100000000 /dev/zero | tr '\\0' x",
 }
-SLOW = {("!", name) for name in FLOODS}
-"""`!` reads by characters: seconds to minutes, and nothing is learned from it."""
 ROUNDS = 20
+BATCH = 5
+POLITE = (
+    "import subprocess,sys,time\n"
+    "for n in range(8): subprocess.Popen([sys.executable,'-S','-I','-c','import time; time.sleep(60)',sys.argv[1]],"
+    "start_new_session=n % 2 == 0)\n"
+    "time.sleep(60)\n"
+)
+TREES = {"all die on TERM": (POLITE, 9, 0.5), "some are deaf to it": (ELEVEN, 11, 2.3)}
+"""By what they do: the script, how many processes bear its token, and the seconds that their end may take."""
 
 
-def figures() -> Iterator[Figure]:
+def figures(*parts: str) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        place = Path(folder)
-        yield from _start(place)
-        yield from _echo(place)
-        for name, command in FLOODS.items():
-            yield from _flood(place, name, command)
-        yield from _ends(place)
+        for part in parts or PARTS:
+            yield from PARTS[part](Path(folder))
 
 
 def _kernel(place: Path, *, loaded: bool = True) -> Kernel:
     name = uuid.uuid4().hex[:6]
-    kernel = Kernel(place / f"in-{name}", place / f"home-{name}", PYTHONDONTWRITEBYTECODE="")
+    own = (place / f"in-{name}", place / f"home-{name}")
+    kernel = Kernel(*own, stderr=subprocess.DEVNULL, PYTHONDONTWRITEBYTECODE="")
     kernel.run("pass")
     if loaded:
-        kernel.run("%load_ext kestra_magic")
-        kernel.run(WAYS["kestra"].format("echo hi"))
+        _load(kernel)
     return kernel
+
+
+def _load(kernel: Kernel) -> None:
+    kernel.run("%load_ext kestra_magic")
+    kernel.run(OURS.format("echo hi"))
 
 
 def _close(kernel: Kernel) -> None:
@@ -81,29 +88,33 @@ def _start(place: Path) -> Iterator[Figure]:
     for _ in range(3):
         kernel = _kernel(place, loaded=False)
         loads.append(float(kernel.run(code).text()))
-        firsts.append(_timed(kernel, WAYS["kestra"].format("echo hi"))[1])
+        firsts.append(_timed(kernel, OURS.format("echo hi"))[1])
         _close(kernel)
     yield Figure("%load_ext", min(loads) * 1e3, "ms", most=5)
     yield Figure("first cell of a kernel, to idle", min(firsts) * 1e3, "ms", most=400)
 
 
-def _timed(kernel: Kernel, code: str) -> tuple[float, float]:
-    """Return the seconds to the first output of the command and to idle."""
+def _timed(kernel: Kernel, code: str, limit: float = 60.0) -> tuple[float, float]:
+    """Return the seconds to the first output of the command and to idle.
+
+    Raises:
+        AssertionError: it is not idle within *limit* seconds, or failed.
+    """
     began = time.perf_counter()
     first: list[float] = []
 
     def saw(reply: Any) -> bool:
         if not first and reply.messages[-1]["msg_type"] == "stream":
             first.append(time.perf_counter() - began)
-        return False
+        return time.perf_counter() - began > limit
 
-    reply = kernel.finish(kernel.start(code), until=saw)
+    reply = kernel.finish(kernel.start(code), until=saw, limit=limit)
     idle = time.perf_counter() - began
-    assert reply.status == "ok", reply.error
+    assert reply.status == "ok", reply.error or "not idle in time"
     return (first or [idle])[0], idle
 
 
-def _echo(place: Path) -> Iterator[Figure]:
+def _latency(place: Path) -> Iterator[Figure]:
     """In turns, so that what else the machine does falls on all alike."""
     kernel = _kernel(place)
     seen: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
@@ -116,29 +127,37 @@ def _echo(place: Path) -> Iterator[Figure]:
         first, idle[way] = (statistics.median(side) * 1e3 for side in zip(*times, strict=True))
         yield Figure(f"echo hi by {way}, to first output", first, "ms")
         yield Figure(f"echo hi by {way}, to idle", idle[way], "ms")
+        yield Figure(f"echo hi by {way}, to idle, the least", min(i for _, i in times) * 1e3, "ms")
     yield Figure("echo hi to idle, compared with %%bash", idle["kestra"] / idle["%%bash"], "×", most=1.5)
 
 
 # Floods
 
 
-def _flood(place: Path, name: str, command: str) -> Iterator[Figure]:
-    seen: dict[str, float] = {}
-    for way, cell in WAYS.items():
-        if (way, name) in SLOW:
-            continue
-        kernel = _kernel(place)
-        _reset_peak(kernel.pid)
-        before = _memory(kernel.pid, "VmRSS")
-        try:
-            _, seen[way] = _timed(kernel, cell.format(command))
-        except AssertionError:  # not idle within a minute
-            seen[way] = math.inf
-        grown = _memory(kernel.pid, "VmHWM") - before
-        _close(kernel)
-        yield Figure(f"{name} by {way}, to idle", seen[way], "s")
-        yield Figure(f"{name} by {way}, kernel's memory", grown, "MB", most=20 if way == "kestra" else None)
-    yield Figure(f"{name}, compared with %%bash", seen["kestra"] / seen["%%bash"], "×", most=1)
+def _floods(place: Path) -> Iterator[Figure]:
+    for name, command in FLOODS.items():
+        seen = {}
+        for way in WAYS:
+            yield from _flood(place, way, name, command, seen)
+            if way == "%%bash":
+                mark = "<" if seen[way] >= CAPS[way] else ""
+                yield Figure(f"{name}, compared with %%bash", seen["kestra"] / seen[way], "×", most=1, mark=mark)
+
+
+def _flood(place: Path, way: str, name: str, command: str, seen: dict[str, float]) -> Iterator[Figure]:
+    kernel = _kernel(place)
+    _reset_peak(kernel.pid)
+    before = _memory(kernel.pid, "VmRSS")
+    most = 20 if way == "kestra" else None
+    mark = ""
+    try:
+        seen[way] = _timed(kernel, WAYS[way].format(command), CAPS[way])[1]
+    except AssertionError:
+        seen[way], mark = CAPS[way], ">"
+    grown = _memory(kernel.pid, "VmHWM") - before
+    _close(kernel)
+    yield Figure(f"{name} by {way}, to idle", seen[way], "s", mark=mark, most=CAPS[way] if most else None)
+    yield Figure(f"{name} by {way}, kernel's memory", grown, "MB", most=most, mark=mark)
 
 
 def _reset_peak(pid: int) -> None:
@@ -153,45 +172,128 @@ def _memory(pid: int, which: str) -> float:
 # Ends
 
 
-def _ends(place: Path) -> Iterator[Figure]:
-    script = place / "eleven.py"
-    script.write_text(ELEVEN)
-    for what, end in (("interrupt", _interrupt), ("kill -9 of the kernel", _kill)):
+class _Tree:
+    """What a cell started, watched through descriptors that were opened while it lived."""
+
+    def __init__(self, kernel: Kernel, place: Path, cell: str, script: str, size: int) -> None:
+        self.kernel = kernel
+        self.token = f"tok{uuid.uuid4().hex[:12]}"
+        file = place / f"{self.token}.py"
+        file.write_text(script)
+        self.message = kernel.start(cell.format(f"{sys.executable} -S -I {file} {self.token}"))
+        assert wait_until(lambda: len(bearing(self.token)) >= size, 60)
+        self._watched = [os.pidfd_open(pid) for pid in bearing(self.token)]
+
+    def gone(self, limit: float) -> tuple[int, float]:
+        """Return how many live after *limit* seconds (they are ended then), and the seconds to the last one's end."""
+        began = time.perf_counter()
+        while self._watched and time.perf_counter() - began < limit:
+            ended, _, _ = select.select(self._watched, [], [], 0.1)
+            for descriptor in ended:
+                self._watched.remove(descriptor)
+                os.close(descriptor)
+        seconds, left = time.perf_counter() - began, bearing(self.token)
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return len(left), seconds
+
+
+def _interrupts(place: Path) -> Iterator[Figure]:
+    for what, (script, size, most) in TREES.items():
         for way in ("kestra", "%%bash", "Popen"):
-            cell = WAYS[way].format(f"{sys.executable} -S -I {script} TOKEN")
-            left, seconds = _ended(place, cell, end)
+            ends = [_interrupted(place, way, script, size) for _ in range(3 if way == "kestra" else 1)]
             ours = way == "kestra"
-            yield Figure(f"{what}, of eleven by {way} survive", left, "", most=0 if ours else None)
-            limit = (2.3 if end is _interrupt else 0.5) if ours else None  # `grace` is 2 s: some are deaf to TERM
-            yield Figure(f"{what}, until nothing of {way} lives", seconds, "s", most=limit)
+            left, dead, idle = max(e[0] for e in ends), *(statistics.median(e[n] for e in ends) for n in (1, 2))
+            yield Figure(f"interrupt of {way}, {what}: survivors", left, "", most=0 if ours else None)
+            mark = ">" if left else ""
+            yield Figure(f"interrupt of {way}, {what}: to dead", dead, "s", most=most if ours else None, mark=mark)
+            if ours:
+                yield Figure(f"interrupt of {way}, {what}: to idle", idle, "s", most=most)
 
 
-def _ended(place: Path, cell: str, end: Callable[[Kernel, str], None]) -> tuple[int, float]:
-    kernel, token = _kernel(place), f"tok{uuid.uuid4().hex[:12]}"
-    message = kernel.start(cell.replace("TOKEN", token))
-    assert wait_until(lambda: len(bearing(token)) >= 11)
+def _interrupted(place: Path, way: str, script: str, size: int) -> tuple[int, float, float]:
+    """Return the survivors, and the seconds until all are dead and until the cell is idle."""
+    kernel = _kernel(place)
+    tree = _Tree(kernel, place, WAYS[way], script, size)
     began = time.perf_counter()
-    end(kernel, message)
-    left = _left(token, began)
-    if end is _interrupt:
-        _close(kernel)
-    return left
-
-
-def _interrupt(kernel: Kernel, message: str) -> None:
     kernel.manager.interrupt_kernel()
+    left, dead = tree.gone(3.0)
     with suppress(AssertionError):  # a cell that goes on waiting for its children
-        kernel.finish(message)
+        kernel.finish(tree.message, limit=3.0)
+    idle = time.perf_counter() - began
+    _close(kernel)
+    return left, dead, idle
 
 
-def _kill(kernel: Kernel, _message: str) -> None:
-    kernel.kill()
+def _kills(place: Path) -> Iterator[Figure]:
+    """While two processes keep two cores busy; trees stand in several kernels, which die one after the other."""
+    seen: list[tuple[int, float]] = []
+    while len(seen) < ROUNDS:
+        trees = [_Tree(_kernel(place), place, OURS, ELEVEN, 11) for _ in range(BATCH)]
+        with _busy(2):
+            seen += [_killed(tree, 10.0) for tree in trees]
+    seconds = sorted(dead for _, dead in seen)
+    yield Figure("kill -9 of the kernel, kestra: survivors", sum(left for left, _ in seen), "", most=0)
+    yield Figure("kill -9 of the kernel, kestra: to dead, median", statistics.median(seconds), "s")
+    nearly = seconds[-(-95 * len(seconds) // 100) - 1]
+    yield Figure(f"kill -9 of the kernel, kestra: to dead, 95 of 100 ({len(seconds)})", nearly, "s", most=0.5)
+    yield Figure("kill -9 of the kernel, kestra: to dead, the most", seconds[-1], "s")
+    for way in ("%%bash", "Popen"):
+        left, _ = _killed(_Tree(_kernel(place), place, WAYS[way], ELEVEN, 11), 2.0)
+        yield Figure(f"kill -9 of the kernel, {way}: survivors of eleven", left, "")
 
 
-def _left(token: str, began: float) -> tuple[int, float]:
-    wait_until(lambda: not bearing(token), 5)
-    seconds, left = time.perf_counter() - began, bearing(token)
-    for pid in left:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    return len(left), seconds
+def _killed(tree: _Tree, limit: float) -> tuple[int, float]:
+    began = time.perf_counter()
+    os.kill(tree.kernel.pid, signal.SIGKILL)
+    left, _ = tree.gone(limit)
+    seconds = time.perf_counter() - began
+    tree.kernel.kill()
+    return left, seconds
+
+
+@contextmanager
+def _busy(count: int) -> Iterator[None]:
+    spin = [subprocess.Popen([sys.executable, "-S", "-I", "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in spin:
+            process.kill()
+            process.wait()
+
+
+def _restarts(place: Path) -> Iterator[Figure]:
+    kernel = _kernel(place)
+    without, with_run = [], []
+    for _ in range(3):
+        without.append(_restarted(kernel))
+        tree = _Tree(kernel, place, OURS.replace("process", "process live --bg"), ELEVEN, 11)
+        with_run.append(_restarted(kernel))
+        assert tree.gone(5.0)[0] == 0
+    _close(kernel)
+    yield Figure("restart of a kernel without a run", statistics.median(without), "s")
+    yield Figure("restart of a kernel with a live run", statistics.median(with_run), "s")
+    more = statistics.median(with_run) - statistics.median(without)
+    yield Figure("restart: what a live run adds", more, "s", least=-0.3, most=0.3)
+
+
+def _restarted(kernel: Kernel) -> float:
+    """Return the seconds until the kernel that was restarted answers; then make it ready for a run."""
+    began = time.perf_counter()
+    kernel.manager.restart_kernel()
+    kernel.client.wait_for_ready(timeout=60)
+    seconds = time.perf_counter() - began
+    _load(kernel)
+    return seconds
+
+
+PARTS: dict[str, Callable[[Path], Iterator[Figure]]] = {
+    "start": _start,
+    "latency": _latency,
+    "interrupts": _interrupts,
+    "kills": _kills,
+    "restarts": _restarts,
+    "floods": _floods,
+}

@@ -64,9 +64,12 @@ class Kernel:
 
     Args:
         overlay: a folder whose packages come before those of this interpreter: another ipykernel.
+        stderr: where its own messages go, as `subprocess.Popen` takes it; by default with this process's.
     """
 
-    def __init__(self, folder: Path, home: Path, *, overlay: Path | None = None, **more: str) -> None:
+    def __init__(
+        self, folder: Path, home: Path, *, overlay: Path | None = None, stderr: int | None = None, **more: str
+    ) -> None:
         self.folder = folder
         self.heard: dict[str, Reply] = defaultdict(Reply)
         folder.mkdir(exist_ok=True)
@@ -85,7 +88,7 @@ class Kernel:
         self.manager = KernelManager(kernel_name="python3")
         assert self.manager.kernel_spec is not None
         self.manager.kernel_spec.argv[0] = sys.executable
-        self.manager.start_kernel(cwd=str(folder), env=env)
+        self.manager.start_kernel(cwd=str(folder), env=env, stderr=stderr)
         self.client = self.manager.blocking_client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=LIMIT)
@@ -100,10 +103,10 @@ class Kernel:
     def run(self, code: str, **options: Any) -> Reply:
         return self.finish(self.start(code, **options))
 
-    def finish(self, message: str, *, until: Any = None) -> Reply:
+    def finish(self, message: str, *, until: Any = None, limit: float = LIMIT) -> Reply:
         """Return what the cell sent until it is idle, or until *until*(reply) is true."""
         reply = Reply()
-        deadline = time.monotonic() + LIMIT
+        deadline = time.monotonic() + limit
         while True:
             got = self._next(deadline)
             if got["parent_header"].get("msg_id") != message:
