@@ -9,13 +9,14 @@ from pydantic import BeforeValidator, ConfigDict, Field, field_validator
 
 from kestra_magic.model.base import Flag, Model, Text, Whole, refused
 from kestra_magic.model.flowables import all_of
-from kestra_magic.model.inputs import INPUT_TYPES, AnyInput
+from kestra_magic.model.inputs import AnyInput
+from kestra_magic.model.outputs import Output
 from kestra_magic.model.property import refusal
 from kestra_magic.model.retry import Retry
 from kestra_magic.model.scalars import as_text
 from kestra_magic.model.tasks import AnyTask, Task, Tasks, WorkerGroup, WorkerSelector
 
-__all__ = ["Concurrency", "Flow", "FlowOutput", "PluginDefault", "Trigger"]
+__all__ = ["Concurrency", "Flow", "PluginDefault", "Trigger"]
 
 _ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]*")
 _NAMESPACE = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -24,34 +25,6 @@ _NAMESPACE = re.compile(r"[a-z0-9][a-z0-9._-]*")
 class Concurrency(Model):
     limit: Annotated[Whole, Field(ge=1)]
     behavior: Literal["QUEUE", "CANCEL", "FAIL"] = "QUEUE"
-
-
-class FlowOutput(Model):
-    """One of a flow's ``outputs``: rendered after the last task, converted like an input of the same type."""
-
-    id: Text
-    type: Literal[
-        "STRING", "ENUM", "SELECT", "INT", "FLOAT", "BOOLEAN", "BOOL", "DATETIME", "DATE", "TIME", "DURATION", "FILE",
-        "JSON", "URI", "SECRET", "ARRAY", "MULTISELECT", "YAML", "EMAIL"
-    ]  # fmt: skip
-    value: Any
-    item_type: Text | None = None
-    description: Text | None = None
-    display_name: Text | None = None
-    required: Flag = True
-
-    def convert(self, value: Any) -> Any:
-        """Return *value* as the declared type.
-
-        Raises:
-            ValueError: it is none.
-        """
-        written: dict[str, Any] = {"id": self.id, "type": self.type}
-        if self.type in ("ARRAY", "MULTISELECT"):
-            written["itemType"] = self.item_type or "STRING"
-        if self.type in ("SELECT", "ENUM", "MULTISELECT"):
-            written["values"] = ["-"]
-        return INPUT_TYPES[self.type].model_validate(written).convert(value)
 
 
 class Trigger(Model):
@@ -102,7 +75,7 @@ class Flow(Model):
     errors: tuple[AnyTask, ...] = ()
     finally_: tuple[AnyTask, ...] = ()
     after_execution: tuple[AnyTask, ...] = ()
-    outputs: tuple[FlowOutput, ...] = ()
+    outputs: tuple[Output, ...] = ()
     plugin_defaults: tuple[PluginDefault, ...] = ()
     task_defaults: tuple[PluginDefault, ...] = ()
     triggers: tuple[Trigger, ...] = ()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from kestra_magic.model.base import Flag, Model, Seconds, Text, Whole, refused
 from kestra_magic.model.inputs import AnyInput
+from kestra_magic.model.outputs import Output
 from kestra_magic.model.property import Property, refusal
 from kestra_magic.model.source import Path
 from kestra_magic.model.tasks import AnyTask, InputFiles, NamespaceFiles, Task, Tasks
@@ -92,11 +93,15 @@ class ForEach(Flowable):
     concurrency_limit: Property[int] = Property(1, int, "concurrencyLimit")
 
 
-class Loop(ForEach):
-    """Kestra 2.0's ForEach: all values at once unless told otherwise; ``outputs`` declares what leaves it."""
+class Loop(Flowable):
+    """Kestra 2.0's ForEach: of a list, a map, or the lines of a file; `outputs` declares what leaves it."""
 
-    concurrency_limit: Property[int] = Property(0, int, "concurrencyLimit")
-    outputs: Any = None
+    tasks: Tasks
+    values: Property[Any]
+    concurrency_limit: Property[int] = Property(1, int, "concurrencyLimit")
+    transmit_failed: Flag = True
+    outputs: tuple[Output, ...] = ()
+    fetch_type: Literal["AUTO", "FETCH", "STORE"] = "AUTO"
 
 
 class EachSequential(Flowable):
@@ -120,7 +125,7 @@ class If(Flowable):
 class Switch(Flowable):
     value: Text
     cases: dict[str, tuple[AnyTask, ...]] = Field(default_factory=dict)
-    defaults: tuple[AnyTask, ...] = ()
+    defaults: Annotated[tuple[AnyTask, ...], BeforeValidator(lambda tasks: () if tasks is None else tasks)] = ()
 
     def main(self) -> tuple[Task, ...]:
         return (*(task for case in self.cases.values() for task in case), *self.defaults)

@@ -55,9 +55,10 @@ _ALIASES = {
 
 _OF_A_SERVER = """execution.Count execution.Delete execution.Exit execution.PurgeExecutions execution.Query
 execution.Resume execution.SetVariables execution.UnsetVariables flow.ForEachItem flow.Template http.SseRequest
-kv.GetKeys kv.PurgeKV kv.Version log.Fetch log.PurgeLogs metric.Publish namespace.DeleteFiles namespace.DownloadFiles
-namespace.PurgeFiles namespace.UploadFiles namespace.Version purge.Purge state.Delete state.Get state.Set
-storage.DeduplicateItems storage.FilterItems storage.Reverse templating.TemplatedTask trigger.Toggle"""
+kv.GetKeys kv.PurgeKV kv.Put kv.Version log.Fetch log.PurgeLogs metric.Publish namespace.DeleteFiles
+namespace.DownloadFiles namespace.PurgeFiles namespace.UploadFiles namespace.Version purge.Purge state.Delete
+state.Get state.Set storage.DeduplicateItems storage.FilterItems storage.Purge storage.PurgeStorage storage.Reverse
+templating.TemplatedTask trigger.Toggle"""
 _ON_A_SERVER = {_CORE + name for name in _OF_A_SERVER.split()}
 _JVM = re.compile(r"io\.kestra\.plugin\.scripts\.(?:nashorn|jython|groovy)\.(?:Eval|FileTransform)")
 _JAVA_NAME = re.compile(r"(?:[A-Za-z_$][\w$]*\.)+[A-Za-z_$][\w$]*")

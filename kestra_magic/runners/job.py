@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
     from kestra_magic.process.events import Event, Reason
 
-__all__ = ["Background", "Engine", "Found", "Job", "Placed", "Runner", "Running"]
+__all__ = ["CONTEXT_FILE", "Background", "Engine", "Found", "Job", "Placed", "Runner", "Running"]
+
+CONTEXT_FILE = ".kestra-execution-context.json"
+"""The input file that tells a script of its execution: it goes with the process, and is no output."""
 
 Background = Literal["wait", "kill", "keep"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.process import supervise
-from kestra_magic.runners.job import Found
+from kestra_magic.runners.job import CONTEXT_FILE, Found
 from kestra_magic.settings import current
 from kestra_magic.workspace.directory import WorkDirectory
 from kestra_magic.workspace.inputs import PlacedFile, place
@@ -68,7 +68,10 @@ class LocalRunning:
         self._child.stop(grace=grace, reason=reason)
 
     def collect(self) -> Found:
-        return declared(self.job) if self._before is None else Found(changed(Path(self.job.root), self._before))
+        if self._before is None:
+            return declared(self.job)
+        _forget_context(self.job)
+        return Found(changed(Path(self.job.root), self._before))
 
 
 def furnish(job: Job) -> None:
@@ -89,9 +92,15 @@ def furnish(job: Job) -> None:
 def declared(job: Job) -> Found:
     """Return the files that the job declares. Source: ``CommandsWrapper.getOutputFiles``: globs win over the folder."""
     root = Path(job.root)
+    _forget_context(job)
     found, misses = collect(root, job.outputs)
     whole = collect(root / job.output_dir, ["**"])[0] if job.output_dir else {}
     return Found({**whole, **found}, tuple(miss.sentence for miss in misses))
+
+
+def _forget_context(job: Job) -> None:
+    if any(placed.name == CONTEXT_FILE for placed in job.inputs):
+        Path(job.root, CONTEXT_FILE).unlink(missing_ok=True)
 
 
 def _made(path: Path) -> WorkDirectory:

@@ -195,7 +195,17 @@ class Context:
         """Source: Kestra's ``RunVariables``."""
         known = {"id": task_run, "startDate": datetime.now(UTC), "attemptsCount": attempt - 1, **frame.variables()}
         roots = self.run_roots() | {"task": {"id": task.id, "type": task.type}, "taskrun": known}
+        if frame.item is not None:
+            roots |= {"item": frame.item, "outputs": self.outputs_in(frame)}
         return roots | ({"parent": frame.parents[0], "parents": list(frame.parents)} if frame.parents else {})
+
+    def outputs_in(self, frame: Frame) -> dict[str, Any]:
+        """Return the outputs as a turn of Kestra 2's ``Loop`` sees them: those of the turn are there as they are."""
+        found = dict(self.outputs)
+        for tasks, path in frame.turns:
+            own = {task: _at(self.outputs, (task, *path)) for task in tasks}
+            found |= {task: outputs for task, outputs in own.items() if outputs is not None}
+        return found
 
     def run_roots(self) -> dict[str, Any]:
         """What is known outside of any task: a flow's outputs are rendered with it."""

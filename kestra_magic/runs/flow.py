@@ -16,6 +16,8 @@ from kestra_magic.runs.result import Entry
 from kestra_magic.workspace.directory import new_id
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kestra_magic.model.flow import Flow
     from kestra_magic.process.events import Reason
     from kestra_magic.runs.context import Context
@@ -105,10 +107,11 @@ class FlowEngine:
         self.context.emit(Logged(level=level, message=message, at=at))
 
 
-def value_of(written: Any, context: Context) -> Any:
+def value_of(written: Any, context: Context, more: Mapping[str, Any] | None = None) -> Any:
     """Return what *written* gives once everything has run; a lone expression keeps its type."""
     if isinstance(written, str):
-        return render_typed(written, Scope(context.run_roots()), context.host) if is_template(written) else written
+        scope = Scope({**context.run_roots(), **(more or {})})
+        return render_typed(written, scope, context.host) if is_template(written) else written
     if isinstance(written, dict):
-        return {key: value_of(item, context) for key, item in written.items()}
-    return [value_of(item, context) for item in written] if isinstance(written, list) else written
+        return {key: value_of(item, context, more) for key, item in written.items()}
+    return [value_of(item, context, more) for item in written] if isinstance(written, list) else written

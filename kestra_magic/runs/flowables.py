@@ -109,7 +109,7 @@ class FlowableLife(Life):
 
 
 def _body(task: Flowable) -> Body:
-    from kestra_magic.runs import branches, directories, loops, pauses
+    from kestra_magic.runs import branches, directories, loops, pauses, turns
 
     bodies: dict[type[Flowable], Body] = {
         kinds.Sequential: branches.sequential,
@@ -119,7 +119,7 @@ def _body(task: Flowable) -> Body:
         kinds.Switch: branches.switch,
         kinds.Dag: branches.dag,
         kinds.ForEach: loops.for_each,
-        kinds.Loop: loops.for_each,
+        kinds.Loop: turns.loop,
         kinds.EachSequential: loops.each_sequential,
         kinds.EachParallel: loops.each_parallel,
         kinds.LoopUntil: loops.until,

@@ -25,6 +25,8 @@ class Frame:
         retry: of the nearest parent that has one.
         root: the directory that it shares with its siblings; empty: it has its own.
         inherited: its value is its parent's own (``WorkingDirectory``).
+        item: what a ``Loop`` of Kestra 2 says of the turn: ``item``. *turns*: for each such loop around, the outermost
+            first, the ids of the tasks that it holds and where the outputs of this turn lie.
     """
 
     parent: str = ""
@@ -35,6 +37,8 @@ class Frame:
     retry: Retry | None = None
     root: str = ""
     inherited: bool = False
+    item: Mapping[str, Any] | None = None
+    turns: tuple[tuple[frozenset[str], tuple[str, ...]], ...] = ()
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -51,6 +55,8 @@ class Frame:
             parents=(seen, *self.parents) if seen else self.parents,
             retry=retry or self.retry,
             root=self.root,
+            item=self.item,
+            turns=self.turns,
         )
 
     def turn(self, iteration: int, value: str) -> Frame:

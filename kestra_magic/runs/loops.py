@@ -1,4 +1,4 @@
-"""``ForEach``, ``EachSequential``, ``EachParallel``, ``Loop``, ``LoopUntil``."""
+"""``ForEach``, ``EachSequential``, ``EachParallel``, ``LoopUntil``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kestra_magic.runs.flowables import FlowableLife
     from kestra_magic.runs.frame import Frame
 
-__all__ = ["each_parallel", "each_sequential", "for_each", "until"]
+__all__ = ["as_value", "each_parallel", "each_sequential", "for_each", "no_nulls", "until"]
 
 
 def for_each(life: FlowableLife) -> State:
@@ -50,15 +50,25 @@ def _in_order(life: FlowableLife, turns: list[Frame], state: State) -> State:
 
 def _turns(life: FlowableLife, values: list[Any]) -> list[Frame]:
     """Source: ``FlowableUtils.resolveEachTasks``: each value once, what is no text as JSON."""
-    nulls = sum(value is None for value in values)
-    if nulls:
-        raise KestraMagicError(f"Found '{nulls}' null values on Each, with values={json.dumps(values)}")
+    no_nulls(values)
     frame = life.inside()
-    texts = dict.fromkeys(map(_as_value, values))
+    texts = dict.fromkeys(map(as_value, values))
     return [frame.turn(n, text) for n, text in enumerate(texts)]
 
 
-def _as_value(value: Any) -> str:
+def no_nulls(values: list[Any]) -> None:
+    """Refuse what no turn can be made of.
+
+    Raises:
+        KestraMagicError: a value is null.
+    """
+    nulls = sum(value is None for value in values)
+    if nulls:
+        raise KestraMagicError(f"Found '{nulls}' null values on Each, with values={json.dumps(values)}")
+
+
+def as_value(value: Any) -> str:
+    """Return the text that ``taskrun.value`` is."""
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return as_text(value)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import regex
 
 from kestra_magic.expressions.scope import bare_name
+from kestra_magic.expressions.values import to_json
 from kestra_magic.model.base import yaml_name
-from kestra_magic.runners.job import Job, Placed
+from kestra_magic.runners.job import CONTEXT_FILE, Job, Placed
 from kestra_magic.tasks.namespacefiles import namespace_files
 from kestra_magic.tasks.place import Origin, Prepared, Text
 from kestra_magic.tasks.pythons import python_for
@@ -34,6 +35,10 @@ __all__ = ["prepare"]
 _PYTHON_ENV = {"PYTHONUNBUFFERED": "true", "PIP_ROOT_USER_ACTION": "ignore"}
 LANGUAGE_ENV = {"python": _PYTHON_ENV | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}, "node": _PYTHON_ENV}
 PRELUDE = "true = True\nfalse = False\nnull = None\n"
+CONTEXT = (
+    "inputs", "outputs", "labels", "vars", "trigger", "flow", "execution", "task", "taskrun", "parent", "parents",
+    "item",
+)  # fmt: skip
 PLAIN = (int, float, type(None))  # no form as a file: an expression writes them
 ARGUMENT_LIMIT = 128 * 1024 - 4096  # Linux: MAX_ARG_STRLEN, with room for what a wrapper adds
 _URI = regex.compile(r"kestra://[-\p{Alnum}._+~#=/]*")
@@ -149,6 +154,10 @@ class Preparation:
     def _input_files(self) -> None:
         given = {**self.place.files, **self._declared()}
         self._place(placed(given, self.place.storage, namespace=self.place.namespace))
+        if self._resolve("execution_context", self.place.render, default=False):
+            seen = self.place.scope({})
+            content = to_json({name: seen[name] for name in CONTEXT if name in seen}).encode()
+            self.inputs[CONTEXT_FILE] = Placed(name=CONTEXT_FILE, content=content)
 
     def _declared(self) -> dict[str, object]:
         declared = self.task.input_files

@@ -1,5 +1,7 @@
 """§8.4, 8.7: files in and out, the working directory, globs."""
 
+import json
+
 import pytest
 
 from kestra_magic.errors import KestraMagicError
@@ -123,3 +125,30 @@ def test_includes_without_excludes():
         "/b/c/d/3",
         "/c/5",
     ]
+
+
+def test_a_script_reads_its_execution_from_a_file_that_is_no_output(run):
+    ended = run(f"""\
+        id: flow
+        namespace: company.team
+        inputs: [{{id: words, type: STRING, defaults: "two\\n'lines'"}}]
+        tasks:
+          - id: wd
+            type: io.kestra.plugin.core.flow.WorkingDirectory
+            outputFiles: ['**']
+            tasks:
+              - id: reads
+                type: {SHELL}
+                executionContext: true
+                outputFiles: ['*']
+                commands: [cp .kestra-execution-context.json seen.json]
+              - {{id: after, type: {SHELL}, commands: ['ls -A']}}
+        """)
+
+    seen = json.loads(ended.tasks["reads"].files["seen.json"].read_text())
+    assert seen["inputs"] == {"words": "two\n'lines'"}
+    assert seen["execution"]["id"] == ended.id
+    assert seen["taskrun"]["id"] == ended.tasks["reads"].id
+    assert not {"envs", "globals", "kestra"} & seen.keys()
+    assert list(ended.tasks["reads"].files) == ["seen.json"]
+    assert ".kestra-execution-context.json" not in "".join(said(ended))

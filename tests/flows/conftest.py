@@ -1,6 +1,7 @@
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -71,13 +72,36 @@ def said(run: FlowRun, *levels: str) -> list[str]:
 
 @cache
 def why_not(*needs: str) -> str:
-    """Return why something of *needs* is missing here: a command, or ``python:package``; nothing when all is there."""
-    for need in needs:
-        kind, _, package = need.partition(":")
-        if package:
-            found = subprocess.run([sys.executable, "-c", f"import {package}"], capture_output=True).returncode == 0
-        else:
-            found = shutil.which(kind) is not None
-        if not found:
-            return f"{need} is not here" + (f": apt-get install {APT[need]}" if need in APT else "")
-    return ""
+    """Return why something of *needs* is missing here, and how it is got; nothing when all is there.
+
+    Args:
+        needs: commands; ``python:module``; ``pypi:package`` and ``npm:package``, which the flow installs itself.
+    """
+    return next((f"{need} is not here: {_remedy(need)}" for need in needs if not _is_here(need)), "")
+
+
+def _is_here(need: str) -> bool:
+    kind, _, package = need.partition(":")
+    if kind == "pypi":
+        with tempfile.TemporaryDirectory() as folder:
+            return _does([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--dest", folder, package])
+    if kind == "npm":
+        return _does(["npm", "view", package, "version"])
+    return _does([sys.executable, "-c", f"import {package}"]) if package else shutil.which(kind) is not None
+
+
+def _does(command: list[str]) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, timeout=60).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def _remedy(need: str) -> str:
+    kind, _, package = need.partition(":")
+    ways = {
+        "python": f"pip install {package}",
+        "npm": f"npm does not reach {package}",
+        "pypi": f"pip does not reach {package}",
+    }
+    return ways[kind] if package else f"apt-get install {APT.get(need, need)}"

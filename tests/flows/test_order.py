@@ -143,6 +143,62 @@ def test_a_null_value_and_no_value(run):
     assert (none.state, states(none)) == ("SUCCESS", {"a": "SUCCESS"})
 
 
+def test_a_loop_of_kestra_2_sees_its_turn_and_gives_what_it_declares(run):
+    ended = run(f"""\
+        - id: outer
+          type: {FLOW}.Loop
+          values: {{one: a, two: a}}
+          outputs: [{{id: said, type: STRING, value: "{{{{ outputs.say.value }}}}"}}]
+          tasks:
+            - {{id: say, type: {RETURN}, format: "{{{{ item.index }}}} {{{{ item.key }}}} {{{{ item.value }}}}"}}
+            - id: inner
+              type: {FLOW}.Loop
+              values: [{{n: 1}}, 2]
+              tasks:
+                - id: deep
+                  type: {RETURN}
+                  format: "{{{{ outputs.say.value }}}}/{{{{ item.parent.key }}}}/{{{{ item.parents | length }}}}/{{{{ item.value }}}}"
+                - {{id: last, type: {RETURN}, format: "{{{{ outputs.deep.value }}}}"}}
+        - {{id: end, type: {RETURN}, format: "{{{{ outputs.outer.outputs | jq('.[].outputs.said') }}}}"}}
+        """)
+
+    assert ended.state == "SUCCESS", ended.error
+    assert ended.outputs["end"]["value"] == '["0 one a","1 two a"]'
+    assert ended.outputs["outer"]["terminatedIterations"] == 2
+    assert ended.outputs["outer"]["outputs"][1]["item"] == {"value": "a", "iteration": 1, "key": "two"}
+    deep = [r.outputs["value"] for r in ended.context.live.values() if r.task_id == "last"]
+    assert deep == [f"{n} {k} a/{k}/1/{v}" for n, k in enumerate(("one", "two")) for v in ('{"n":1}', "2")]
+
+
+@pytest.mark.parametrize(("more", "state", "turns"), [("", "FAILED", 1), ("transmitFailed: false", "SUCCESS", 3)])
+def test_a_loop_of_kestra_2_ends_with_its_first_failure_unless_told_otherwise(run, more, state, turns):
+    ended = run(f"""\
+        - id: loop
+          type: {FLOW}.Loop
+          values: [1, 2, 3]
+          {more}
+          tasks: [{{id: fails, type: {FAIL}}}]
+        """)
+
+    assert (ended.state, len([r for r in ended.context.live.values() if r.task_id == "fails"])) == (state, turns)
+
+
+def test_a_loop_of_kestra_2_takes_the_lines_of_a_file_and_stores_its_outputs(run):
+    ended = run(f"""\
+        - {{id: write, type: io.kestra.plugin.core.storage.Write, content: "{{a:1}}\\n{{a:2}}\\n"}}
+        - id: loop
+          type: {FLOW}.Loop
+          values: "{{{{ outputs.write.uri }}}}"
+          concurrencyLimit: 0
+          outputs: [{{id: v, type: STRING, value: "{{{{ outputs.t.value }}}}"}}]
+          tasks: [{{id: t, type: {RETURN}, format: "{{{{ item.value | jq('.a') | first }}}}"}}]
+        - {{id: end, type: {RETURN}, format: "{{{{ fromIon(read(outputs.loop.outputs[1].outputs.uri)).v }}}}"}}
+        """)
+
+    assert ended.state == "SUCCESS", ended.logs
+    assert ended.outputs["end"]["value"] == "2"
+
+
 def test_a_loop_until_its_condition_holds(run):
     ended = run(f"""\
         - id: until
