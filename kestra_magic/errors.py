@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
-__all__ = ["KestraMagicError", "did_you_mean"]
+__all__ = ["KestraMagicError", "did_you_mean", "did_you_mean_beside"]
 
 
 class KestraMagicError(Exception):
@@ -20,9 +22,14 @@ class KestraMagicError(Exception):
         return [f"\x1b[31m{type(self).__name__}\x1b[0m: {self}"]
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return «; did you mean `x`?» for the nearest of *known*, or nothing."""
+def did_you_mean(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """Return «; did you mean `x`?» for the nearest of *known*, or nothing; a *cutoff* of 1 asks for the word itself."""
     from difflib import get_close_matches  # when something is wrong, not when a kernel begins
 
-    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    near = get_close_matches(word, list(known), n=1, cutoff=cutoff)
     return f"; did you mean `{near[0]}`?" if near else ""
+
+
+def did_you_mean_beside(path: Path) -> str:
+    """Return «; did you mean `x`?» for the nearest name in the folder of *path*, or nothing."""
+    return did_you_mean(path.name, os.listdir(path.parent)) if path.parent.is_dir() else ""

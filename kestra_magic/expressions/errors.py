@@ -83,7 +83,7 @@ class MissingError(ExpressionError):
         self._near = said
 
 
-def shorten(text: str, limit: int = 80) -> str:
-    """Return *text* on one line, cut to *limit* characters."""
+def shorten(text: str) -> str:
+    """Return *text* on one line of at most 80 characters."""
     line = " ".join(text.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
+    return line if len(line) <= 80 else line[:79] + "…"

@@ -50,6 +50,7 @@ def moment_text(value: datetime) -> str:
 
 
 def duration_text(value: timedelta) -> str:
+    """Return a duration in hours at most: `PT24H` for a day."""
     micros = round(value.total_seconds() * 1_000_000)
     sign, micros = ("-", -micros) if micros < 0 else ("", micros)
     seconds, micros = divmod(micros, 1_000_000)

@@ -49,7 +49,8 @@ def _options(magic: str, current: str) -> list[str]:
 
 
 def _properties(magic: str, kind: str, current: str) -> list[str]:
-    from kestra_magic.model.load import enumerations, known_types, property_names
+    from kestra_magic.model.load import enumerations, property_names
+    from kestra_magic.model.types import known_types
 
     if magic == "%%kestra_process" and not current.lstrip().startswith("#|"):
         return []

@@ -7,21 +7,18 @@ import shutil
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 from kestra_magic.model.languages import LANGUAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["report"]
 
 PACKAGES = ("ipython", "ipykernel", "ipywidgets", "anywidget", "jinja2", "pydantic", "psutil")
-EXTRAS = {
-    "pandas": "tables",
-    "pyarrow": "Parquet",
-    "distributed": "[dask]",
-    "pynvml": "[gpu]",
-    "jq": "[jq]",
-    "keyring": "keyring",
-}
-FRONT_ENDS = {"jupyterlab": "JupyterLab", "notebook": "Notebook"}
+EXTRAS = ("pandas", "pyarrow", "distributed", "pynvml", "jq", "keyring")
+FRONT_ENDS = ("jupyterlab", "notebook")
 SHELLS = ("sh", "bash", "zsh", "pwsh")
 
 
@@ -42,8 +39,8 @@ def _rows(rows: list[tuple[str, str]]) -> str:
     return "\n".join(f"  {left:<22} {right}" for left, right in rows)
 
 
-def _packages(names: object) -> list[tuple[str, str]]:
-    return [(str(name), _version(str(name))) for name in names]  # type: ignore[attr-defined]
+def _packages(names: Iterable[str]) -> list[tuple[str, str]]:
+    return [(name, _version(name)) for name in names]
 
 
 def _version(name: str) -> str:

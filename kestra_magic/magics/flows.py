@@ -12,8 +12,6 @@ from kestra_magic.errors import KestraMagicError
 from kestra_magic.magics.arguments import Parser, words
 
 if TYPE_CHECKING:
-    import argparse
-
     from IPython.core.interactiveshell import InteractiveShell
 
     from kestra_magic.runs.export import Exported
@@ -93,7 +91,7 @@ def export(shell: InteractiveShell, rest: str, _: str | None = None) -> None:
     from kestra_magic.runs.session import notebook_folder, session
     from kestra_magic.settings import current
 
-    asked = _asked(_export_parser(), rest)
+    asked = _export_parser().parse_args(words(rest))
     here = notebook_folder(shell.user_ns)
     made = exported(
         session().runs,
@@ -115,10 +113,6 @@ def _export_parser() -> Parser:
     parser.add_argument("-o", "--output", default="")
     parser.add_argument("--target", choices=("1.3", "2.0"), default="1.3")
     return parser
-
-
-def _asked(parser: Parser, rest: str) -> argparse.Namespace:
-    return parser.parse_args(words(rest))
 
 
 def _flow_id(output: str) -> str:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
+from kestra_magic.expressions.errors import shorten
 from kestra_magic.magics.arguments import Parser
 from kestra_magic.model.durations import short_duration
 from kestra_magic.runs.given import inputs_given
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["answer"]
 
-WORDS = ("list", "get", "set", "delete")
 USAGE = "`%kestra kv list`, `get KEY`, `set KEY VALUE [--ttl 10m]`, `delete KEY`, each with `-n NAMESPACE`"
 
 
@@ -56,7 +56,7 @@ def _listed(space: str) -> str:
     if not entries:
         return f"`{space}` holds no keys\n"
     wide = max(len(entry.key) for entry in entries)
-    return "".join(f"{entry.key:<{wide}}  {_short(_shown(entry.value))}\n" for entry in entries)
+    return "".join(f"{entry.key:<{wide}}  {shorten(_shown(entry.value))}\n" for entry in entries)
 
 
 def _value(key: str, text: str, notebook: Mapping[str, object]) -> Any:
@@ -73,8 +73,3 @@ def _ttl(text: str) -> timedelta | None:
 
 def _shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 80 else f"{line[:79]}…"

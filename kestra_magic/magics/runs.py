@@ -13,6 +13,7 @@ from kestra_magic.runs.history import history
 from kestra_magic.runs.session import UnknownRun, session
 from kestra_magic.settings import current
 from kestra_magic.show.cell import frontend
+from kestra_magic.show.files import size
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -98,19 +99,11 @@ def clean(shell: InteractiveShell, rest: str, _cell: str | None) -> None:
 
 
 def _listed(run: Pruned) -> str:
-    return f"{run.path}  {run.state or 'did not end'}  {_size(run.bytes)}  ({run.reason})"
-
-
-def _size(count: int) -> str:
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}"
-        count //= 1000
-    return f"{count} GB"
+    return f"{run.path}  {run.state or 'did not end'}  {size(run.bytes)}  ({run.reason})"
 
 
 def _agrees(shell: InteractiveShell, found: list[Pruned]) -> bool:
-    total = _size(sum(run.bytes for run in found))
+    total = size(sum(run.bytes for run in found))
     if frontend(shell).jupyter and not frontend(shell).live:
         print(f"nothing was removed: nobody can be asked here; `%kestra clean --yes` removes these {total}")
         return False

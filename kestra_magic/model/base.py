@@ -14,7 +14,7 @@ from kestra_magic.model.durations import duration
 from kestra_magic.model.property import Property
 from kestra_magic.model.scalars import as_text
 
-__all__ = ["Flag", "Level", "Model", "Name", "Seconds", "Strings", "Text", "Whole", "refused", "yaml_name"]
+__all__ = ["Flag", "Level", "Model", "Name", "Seconds", "Text", "Whole", "refused", "yaml_name"]
 
 _NAMES = {"target_os": "targetOS"}
 
@@ -86,11 +86,6 @@ def _seconds(value: Any) -> Any:
         raise refused(str(error)) from None
 
 
-def _strings(value: Any) -> Any:
-    items = value if isinstance(value, list | tuple) or value is None else [value]
-    return items if items is None else tuple(map(_text, items))
-
-
 def _shown(value: Any) -> str:
     return str(value) if isinstance(value, dict | list) else as_text(value)
 
@@ -101,8 +96,6 @@ Flag = Annotated[bool, BeforeValidator(_flag)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 """A timedelta that is no template."""
-Strings = Annotated[tuple[str, ...], BeforeValidator(_strings)]
-"""Texts; one alone may stand without a list."""
 
 
 def _name(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-__all__ = ["duration", "iso", "iso_duration", "short_duration"]
+__all__ = ["duration", "iso_duration", "short_duration"]
 
 _ISO = re.compile(
     r"(?P<sign>[-+]?)P(?=.)(?:(?P<days>[-+]?\d+)D)?"
@@ -54,17 +54,6 @@ def short_duration(text: str) -> timedelta:
         return duration(text)
     parts = [_made(text, {_UNITS[unit]: float(number)}) for number, unit in _PART.findall(text)]
     return sum(parts, timedelta())
-
-
-def iso(value: timedelta) -> str:
-    """Return *value* as Java prints it: hours at most, ``PT24H`` for a day."""
-    micro = round(value / timedelta(microseconds=1))
-    sign, micro = ("-" if micro < 0 else ""), abs(micro)
-    hours, rest = divmod(micro, 3_600_000_000)
-    minutes, rest = divmod(rest, 60_000_000)
-    seconds = f"{rest / 1_000_000:.6f}".rstrip("0").rstrip(".")
-    parts = [f"{sign}{n}{unit}" for n, unit in ((hours, "H"), (minutes, "M")) if n]
-    return "PT" + "".join(parts) + (f"{sign}{seconds}S" if rest or not parts else "")
 
 
 def _made(text: str, parts: dict[str, float]) -> timedelta:

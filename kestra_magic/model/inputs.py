@@ -8,9 +8,9 @@ from typing import Annotated, Any, ClassVar, TypeVar
 from pydantic import Field, PlainValidator, field_validator, model_validator
 
 from kestra_magic.errors import did_you_mean
+from kestra_magic.expressions.javatime import duration_text
 from kestra_magic.model import conversions
 from kestra_magic.model.base import Flag, Model, Text, refused
-from kestra_magic.model.durations import iso
 from kestra_magic.model.property import refusal
 from kestra_magic.model.scalars import as_text
 
@@ -151,7 +151,7 @@ class DurationInput(_Bounded):
         return conversions.to_duration(value)
 
     def _shown(self, limit: Any) -> str:
-        return iso(conversions.to_duration(limit))
+        return duration_text(conversions.to_duration(limit))
 
 
 class BooleanInput(Input):

@@ -14,9 +14,9 @@ from kestra_magic.model.elsewhere import with_elsewhere
 from kestra_magic.model.flow import Flow
 from kestra_magic.model.problems import choices, located, names, problems_of
 from kestra_magic.model.source import Document, Problem, Source, SourceError
-from kestra_magic.model.types import known_types, model_of
+from kestra_magic.model.types import model_of
 
-__all__ = ["Loaded", "enumerations", "known_types", "load_flow", "property_names"]
+__all__ = ["Loaded", "enumerations", "load_flow", "property_names"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from kestra_magic.model.durations import iso, short_duration
+from kestra_magic.expressions.javatime import duration_text
+from kestra_magic.model.durations import short_duration
 from kestra_magic.model.source import Document, Path, SourceError
 from kestra_magic.model.types import model_of, why_unknown
 
@@ -64,6 +65,6 @@ def _timeout(text: str) -> str:
     if not re.search(r"[a-z]", text) or "{{" in text:
         return text
     try:
-        return iso(short_duration(text))
+        return duration_text(short_duration(text))
     except ValueError:
         return text

@@ -10,7 +10,7 @@ from kestra_magic.model import traps
 from kestra_magic.model.base import Model, yaml_name
 from kestra_magic.model.inputs import INPUT_TYPES
 from kestra_magic.model.property import kind_of
-from kestra_magic.model.retry import ConstantRetry, ExponentialRetry, RandomRetry
+from kestra_magic.model.retry import KINDS
 from kestra_magic.model.source import Document, Path, Problem
 from kestra_magic.model.types import model_of
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["choices", "located", "model_at", "names", "problems_of"]
 
-_RETRIES: dict[str, type[Model]] = {"constant": ConstantRetry, "exponential": ExponentialRetry, "random": RandomRetry}
 _SAID = {
     "missing": "must not be null",
     "tuple_type": "must be a list: begin each of its lines with `- `",
@@ -87,7 +86,7 @@ def model_at(value: Any, path: Path, top: type[Model]) -> type[Model] | None:
 
 
 def _typed(kind: str) -> type[Model] | None:
-    return model_of(kind) or _RETRIES.get(kind) or INPUT_TYPES.get(kind)
+    return model_of(kind) or KINDS.get(kind) or INPUT_TYPES.get(kind)
 
 
 def _step(value: Any, step: str | int) -> Any:

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from kestra_magic.expressions.javatime import duration_text
 from kestra_magic.model.base import Flag, Model, Seconds, Whole, refused
-from kestra_magic.model.durations import iso
 
-__all__ = ["ConstantRetry", "ExponentialRetry", "RandomRetry", "Retry"]
+__all__ = ["KINDS", "ConstantRetry", "ExponentialRetry", "RandomRetry", "Retry"]
 
 Behavior = Literal["RETRY_FAILED_TASK", "CREATE_NEW_EXECUTION"]
 
@@ -36,7 +36,7 @@ class _Retry(Model):
 
 def _less(shorter: str, value: timedelta, longer: str, limit: timedelta | None) -> None:
     if limit is not None and value >= limit:
-        raise refused(f"'{shorter}' must be less than '{longer}' but is {iso(value)}")
+        raise refused(f"'{shorter}' must be less than '{longer}' but is {duration_text(value)}")
 
 
 class ConstantRetry(_Retry):
@@ -76,7 +76,7 @@ class RandomRetry(_Retry):
         return self
 
 
-_KINDS: dict[str, type[_Retry]] = {
+KINDS: dict[str, type[_Retry]] = {
     "constant": ConstantRetry,
     "exponential": ExponentialRetry,
     "random": RandomRetry,
@@ -89,9 +89,9 @@ def _read(value: Any) -> Any:
     if not isinstance(value, dict):
         raise refused("must be a map with `type` (constant, exponential or random) and `interval`")
     kind = value.get("type")
-    if not isinstance(kind, str) or kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise refused("type: must be one of constant, exponential, random")
-    return _KINDS[kind].model_validate(value)
+    return KINDS[kind].model_validate(value)
 
 
 Retry = Annotated[ConstantRetry | ExponentialRetry | RandomRetry, BeforeValidator(_read)]

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kestra_magic.errors import KestraMagicError, did_you_mean
+from kestra_magic.errors import KestraMagicError, did_you_mean_beside
 
 if TYPE_CHECKING:
     import pathlib
@@ -134,8 +134,7 @@ def read_source(path: pathlib.Path, name: str = "") -> Source:
     try:
         return Source(path.read_text("utf-8-sig"), called)
     except FileNotFoundError:
-        near = [each.name for each in path.parent.glob("*")] if path.parent.is_dir() else []
-        raise KestraMagicError(f"there is no file `{called}`{did_you_mean(path.name, near)}") from None
+        raise KestraMagicError(f"there is no file `{called}`{did_you_mean_beside(path)}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise KestraMagicError(f"`{called}` cannot be read: {error}") from None
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from difflib import SequenceMatcher
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, field_validator
 
+from kestra_magic.errors import did_you_mean
 from kestra_magic.model.base import Flag, Level, Model, Name, Seconds, Text, refused
 from kestra_magic.model.languages import LANGUAGES, Language
 from kestra_magic.model.property import Property, refusal
 from kestra_magic.model.retry import Retry
-from kestra_magic.model.types import canonical, model_of, why_unknown
+from kestra_magic.model.types import SLIP, canonical, model_of, why_unknown
 
 __all__ = [
     "PROCESS", "AnyTask", "Commands", "IfExists", "InputFiles", "JbangCommands", "JbangScript", "NamespaceFiles",
@@ -61,12 +61,9 @@ class TaskRunner(Model):
     @classmethod
     def _known(cls, value: str) -> str:
         known = (PROCESS, DOCKER, *_PROCESS_TYPES)
-        if value in known:
-            return value
-        near = max(known, key=lambda name: SequenceMatcher(None, value, name).ratio())
-        slip = SequenceMatcher(None, value, near).ratio() > 0.9
+        slip = "" if value in known else did_you_mean(value, known, cutoff=SLIP)
         if slip or not _RUNNER.fullmatch(value):
-            raise refused(f"Invalid type: `{value}`; did you mean `{near if slip else PROCESS}`?")
+            raise refused(f"Invalid type: `{value}`{slip or f'; did you mean `{PROCESS}`?'}")
         return value
 
 

@@ -13,8 +13,9 @@ from kestra_magic.model.languages import LANGUAGES
 if TYPE_CHECKING:
     from kestra_magic.model.tasks import Task
 
-__all__ = ["canonical", "known_types", "model_of", "needs_server", "why_unknown"]
+__all__ = ["SLIP", "canonical", "known_types", "model_of", "needs_server", "why_unknown"]
 
+SLIP = 0.9  # as alike as two types are of which one is a slip of the pen
 _CORE = "io.kestra.plugin.core."
 _OWN_SCRIPTS = {
     ("python", "Script"): "PythonScript",
@@ -119,14 +120,9 @@ def _near(written: str) -> str:
         return did_you_mean(written, known_types()) or _by_last_word(written)
     package, _, name = written.rpartition(".")
     slips = [known for known in known_types() if known.rpartition(".")[2].lower() == name.lower()]
-    return did_you_mean(package, {known.rpartition(".")[0] for known in slips}) and _close(written, slips)
-
-
-def _close(written: str, known: list[str]) -> str:
-    from difflib import SequenceMatcher
-
-    best = max(known, key=lambda name: SequenceMatcher(None, written, name).ratio())
-    return f"; did you mean `{best}`?" if SequenceMatcher(None, written, best).ratio() > 0.9 else ""
+    return did_you_mean(package, {known.rpartition(".")[0] for known in slips}) and did_you_mean(
+        written, slips, cutoff=SLIP
+    )
 
 
 def _by_last_word(written: str) -> str:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kestra_magic.errors import KestraMagicError, did_you_mean
+from kestra_magic.errors import KestraMagicError, did_you_mean_beside
 from kestra_magic.expressions.scope import Scope
 from kestra_magic.runs.broadcast import Broadcast
 from kestra_magic.runs.entry import Entry
@@ -240,7 +240,7 @@ class Context:
             return self.storage.put(file.content or b"", f"kestra:///{space}/{name}")
         path = self.beside / os.fspath(value)
         if not path.is_file():
-            raise KestraMagicError(f"there is no file `{value}` beside the notebook{_near(path)}")
+            raise KestraMagicError(f"there is no file `{value}` beside the notebook{did_you_mean_beside(path)}")
         return self.storage.link(path, f"kestra:///{space}/{path.name}")
 
     def where(self, path: Path_, line: int) -> str:
@@ -383,10 +383,6 @@ def _put(into: dict[str, Any], path: tuple[str, ...], what: dict[str, Any]) -> N
     inner = dict(into.get(first, {}))
     _put(inner, tuple(rest), what)
     into[first] = inner
-
-
-def _near(path: Path) -> str:
-    return did_you_mean(path.name, os.listdir(path.parent)) if path.parent.is_dir() else ""
 
 
 def _at(found: Any, path: tuple[str, ...]) -> Any:

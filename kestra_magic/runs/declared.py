@@ -9,10 +9,10 @@ from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
+from kestra_magic.expressions.javatime import duration_text
 from kestra_magic.expressions.render import render, render_typed
 from kestra_magic.expressions.rewriting import escaped
 from kestra_magic.expressions.scope import Scope
-from kestra_magic.model.durations import iso
 from kestra_magic.model.inputs import INPUT_TYPES
 from kestra_magic.model.resolution import resolve_inputs
 
@@ -96,7 +96,7 @@ def _candidates(value: object, shown: str) -> Iterator[tuple[str, Any]]:
         case time():
             yield "TIME", value.isoformat()
         case timedelta():
-            yield "DURATION", iso(value)
+            yield "DURATION", duration_text(value)
         case list() | dict() if _json(value):
             yield "JSON", _escaped_within(value)
     yield "JSON", _json(value) or escaped(shown)

@@ -86,8 +86,7 @@ class Joined(ProcessLife):
         if self.context.entry.mine:
             return super()._collect(running)
         told: dict[str, Any] = next(iter(_record(self.context).get("tasks", [])), {})
-        self.result.files = _files(self.context, told.get("files", {}))
-        self.result.misses = tuple(told.get("misses", ()))
+        self.result.files = _files(self.context, told)
         self.result.outputs = self._outputs()
         return None
 
@@ -133,8 +132,7 @@ def _task(context: Context, told: Mapping[str, Any]) -> None:
     result = TaskResult(told["taskRun"], told["id"])
     context.live[result.id] = result
     result.vars = told["vars"]
-    result.files = _files(context, told["files"])
-    result.misses = tuple(told["misses"])
+    result.files = _files(context, told)
     result.measured = [Metric(**{**m, "tags": tuple(map(tuple, m["tags"]))}) for m in told["measured"]]
     result.entries = [Entry(**entry) for entry in told["entries"]]
     result.most = {name: value for name, value in told.get("peaks", {}).items() if name not in MEASURED}
@@ -183,7 +181,8 @@ def _prepared(result: TaskResult, log_dir: Path) -> None:
 
 def _files(context: Context, told: Mapping[str, Any]) -> OutputFiles:
     """Paths are kept relative to the run's folder: it may have been moved with the notebook."""
-    base = context.folder.path
-    return OutputFiles(
-        {name: OutputFile(name, Path(os.path.join(base, file["path"])), file["uri"]) for name, file in told.items()}
-    )
+    base, files = context.folder.path, told.get("files", {})
+    found = {
+        name: OutputFile(name, Path(os.path.join(base, file["path"])), file["uri"]) for name, file in files.items()
+    }
+    return OutputFiles(found, told.get("misses", ()))

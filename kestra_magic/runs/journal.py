@@ -148,12 +148,9 @@ class Journal:
         more = {} if request is None else {"request": _painted(request, mask)}
         return self._change(run, marker=marker, work=work, secrets=tuple(sorted(secrets)), **more)
 
-    def started(
-        self, run: str, /, *, pid: int, started_ticks: int | None = None, marker: str | None = None
-    ) -> Notice | None:
+    def started(self, run: str, /, *, pid: int, started_ticks: int | None = None) -> Notice | None:
         """Its process exists: remember it by more than its number, which the system gives out again."""
-        marked = {} if marker is None else {"marker": marker}
-        return self._change(run, state="RUNNING", pid=pid, started_ticks=started_ticks, started=time.time(), **marked)
+        return self._change(run, state="RUNNING", pid=pid, started_ticks=started_ticks, started=time.time())
 
     def ended(
         self,
@@ -170,12 +167,6 @@ class Journal:
         notice = self._change(run, state=state, exit_code=exit_code, error=said, ended=time.time())
         forgotten = self.forget(run)
         return notice or forgotten
-
-    def requeued(self, run: str, /) -> Notice | None:
-        """It begins again, as its next attempt."""
-        record = self._own.get(run) or self.get(run)
-        again = 1 if record is None else record.attempt + 1
-        return self._change(run, state="CREATED", attempt=again, pid=None, started_ticks=None, started=None)
 
     def detached(self, run: str, /) -> Notice | None:
         """From now on it outlives its kernel on purpose."""

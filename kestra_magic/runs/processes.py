@@ -138,8 +138,8 @@ class ProcessLife(Life):
         prepared = result.prepared
         keys = prepared.keys if prepared else {}
         named = {renamed: path for name, path in found.files.items() if (renamed := keys.get(name, name))}
-        result.misses = found.misses
         result.files = self.context.keep(self.task, result, named, self.frame)
+        result.files.misses = found.misses
         for sentence in found.misses:
             self._log("WARN", sentence)
         result.outputs = self._outputs()

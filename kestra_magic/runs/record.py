@@ -13,7 +13,7 @@ from datetime import time as clock
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
-from kestra_magic.model.durations import iso
+from kestra_magic.expressions.javatime import duration_text
 from kestra_magic.workspace.directory import OWN
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _text(value: object) -> str:
     """Times as Kestra's JSON has them: the type of an input reads them again."""
     if isinstance(value, date | clock):  # also a datetime
         return value.isoformat()
-    return iso(value) if isinstance(value, timedelta) else str(value)
+    return duration_text(value) if isinstance(value, timedelta) else str(value)
 
 
 def write_lost(folder: Path, name: str, run: str, error: str) -> None:
@@ -102,7 +102,7 @@ def _task(context: Context, result: TaskResult) -> dict[str, Any]:
         "outputs": result.outputs,
         "vars": result.vars,
         "files": {name: {"path": _relative(file.path, base), "uri": file.uri} for name, file in result.files.items()},
-        "misses": result.misses,
+        "misses": result.files.misses,
         "metrics": result.metrics.table(),
         "measured": [asdict(metric) for metric in result.measured],
         "entries": [asdict(entry) for entry in result.entries],

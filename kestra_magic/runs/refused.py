@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from kestra_magic.model.checks import written_tasks
 from kestra_magic.model.source import Problem, SourceError
+from kestra_magic.runs.known import paths_of
 
 if TYPE_CHECKING:
     from kestra_magic.model.source import Document, Path
@@ -52,7 +52,7 @@ def _line_of(message: str, document: Document) -> int | None:
 def _path(text: str, document: Document) -> Path | None:
     """``tasks[0].commands`` as it stands, or ``shell.commands``: Kestra's validator names a task by its id."""
     steps: list[str | int] = [int(step) if step.isdigit() else step for step in re.findall(r"[^.\[\]]+", text)]
-    tasks = {task["id"]: path for path, task in written_tasks(document.value, ()) if "id" in task}
+    tasks = paths_of(document)
     if steps and steps[0] in tasks:
         return (*tasks[str(steps[0])], *steps[1:])
     return tuple(steps) if steps and steps[0] in document.value else None

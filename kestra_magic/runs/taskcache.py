@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
-from kestra_magic.workspace.directory import new_id
-from kestra_magic.workspace.transfer import TransferError, make_private
+from kestra_magic.workspace.transfer import make_private, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,13 +46,8 @@ class Remembered:
         return None if late or not all(map(self._is_there, _uris(outputs))) else outputs
 
     def remember(self, outputs: dict[str, Any]) -> None:
-        partly = self.path.with_name(f".{new_id()}")
-        try:
-            make_private(self.path.parent)
-            partly.write_text(json.dumps({"at": time.time(), "outputs": outputs}, default=str), "utf-8")
-            os.replace(partly, self.path)
-        except OSError as error:
-            raise TransferError(self.path, error) from None
+        make_private(self.path.parent)
+        write(self.path, json.dumps({"at": time.time(), "outputs": outputs}, default=str).encode(), mode=0o600)
 
     def _is_there(self, uri: str) -> bool:
         try:

@@ -120,7 +120,7 @@ def result(run: Run, *, key: str = "") -> dict[str, str]:
         metrics=metric_rows(run.metrics),
         files=files,
         more=len(run.files) - len(files),
-        misses=run.result.misses,
+        misses=run.files.misses,
     )
     return {"text/html": html, "text/plain": _text(run, said)}
 

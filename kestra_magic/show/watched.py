@@ -125,15 +125,14 @@ class WatchedRun:
     """A `Run` as the console sees it.
 
     Args:
-        variable: the notebook's name for it.
         before: finds the runs of the same name, oldest first; asked once.
     """
 
-    def __init__(self, run: Run, variable: str = "", before: Callable[[], Sequence[Row]] = tuple) -> None:
+    def __init__(self, run: Run, before: Callable[[], Sequence[Row]] = tuple) -> None:
         self._run = run
         self._before = before
         self.name = run.name
-        self.variable = variable or run.name.replace("-", "_")
+        self.variable = run.name.replace("-", "_")
         self.flow = not run.context.cell
         self._flow_log = FlowLog(self._logs) if self.flow else None
 

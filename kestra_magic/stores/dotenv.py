@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from kestra_magic.errors import KestraMagicError, did_you_mean
+from kestra_magic.errors import KestraMagicError, did_you_mean_beside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,8 +41,7 @@ def read_dotenv(path: Path) -> dict[str, str]:
     except UnicodeDecodeError as error:
         raise KestraMagicError(f"`{path}` is not UTF-8 text (byte {error.start})") from None
     except OSError as error:
-        beside = (each.name for each in path.parent.iterdir()) if path.parent.is_dir() else ()
-        raise KestraMagicError(f"`{path}` cannot be read: {error.strerror}{did_you_mean(path.name, beside)}") from None
+        raise KestraMagicError(f"`{path}` cannot be read: {error.strerror}{did_you_mean_beside(path)}") from None
     return parse_dotenv(text, path.name)
 
 

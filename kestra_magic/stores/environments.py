@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kestra_magic.errors import KestraMagicError, did_you_mean
+from kestra_magic.errors import KestraMagicError, did_you_mean, did_you_mean_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -72,7 +72,7 @@ def find(spec: str | os.PathLike[str] | None) -> Interpreter:
         return _from_executable(path, text)
     if os.sep in text or path.is_symlink():
         gone = "its interpreter is gone: make the environment anew" if path.is_symlink() else "there is no such folder"
-        raise EnvironmentNotFound(f"Python `{text}`: {gone}{did_you_mean(path.name, _siblings(path))}")
+        raise EnvironmentNotFound(f"Python `{text}`: {gone}{did_you_mean_beside(path)}")
     return _from_name(text)
 
 
@@ -156,7 +156,3 @@ def _condas(home: Path) -> list[Path]:
 
 def _folders(root: Path) -> list[Path]:
     return sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
-
-
-def _siblings(path: Path) -> list[str]:
-    return [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kestra_magic.model.durations import iso
+from kestra_magic.expressions.javatime import duration_text
 
 if TYPE_CHECKING:
     from kestra_magic.tasks.desk import Desk
@@ -23,5 +23,5 @@ def log(desk: Desk) -> None:
 def sleep(desk: Desk) -> None:
     """Source: ``io.kestra.plugin.core.flow.Sleep``."""
     duration = desk.get("duration")
-    desk.log("INFO", f"Waiting for {iso(duration)}")
+    desk.log("INFO", f"Waiting for {duration_text(duration)}")
     desk.halt.wait(max(0.0, duration.total_seconds()))

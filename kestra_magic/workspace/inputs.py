@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from kestra_magic.errors import KestraMagicError, did_you_mean
+from kestra_magic.errors import KestraMagicError, did_you_mean, did_you_mean_beside
 from kestra_magic.workspace.directory import IllegalPath
 from kestra_magic.workspace.storage import is_uri
 from kestra_magic.workspace.tables import as_file, is_frame
@@ -157,11 +157,7 @@ def _from_path(name: str, path: Path) -> Iterator[PlacedFile]:
     elif path.is_file():
         yield PlacedFile(name, source=path.absolute())
     else:
-        raise KestraMagicError(f"`{name}`: there is no file `{path}`{did_you_mean(path.name, _beside(path))}")
-
-
-def _beside(path: Path) -> list[str]:
-    return os.listdir(path.parent) if path.parent.is_dir() else []
+        raise KestraMagicError(f"`{name}`: there is no file `{path}`{did_you_mean_beside(path)}")
 
 
 def place(directory: WorkDirectory, files: Iterable[PlacedFile]) -> None:

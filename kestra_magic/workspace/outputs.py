@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError, did_you_mean
-from kestra_magic.workspace.globs import GlobError, java_glob, path_matcher
+from kestra_magic.workspace.globs import java_glob, path_matcher
 from kestra_magic.workspace.misses import instead
 from kestra_magic.workspace.tables import TABLES, load_table, suffix_of
 from kestra_magic.workspace.transfer import TransferError, copy
@@ -21,17 +21,7 @@ from kestra_magic.workspace.tree import NOT_WORK
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = [
-    "GlobError",
-    "NearMiss",
-    "NoSuchFile",
-    "OutputFile",
-    "OutputFiles",
-    "changed",
-    "collect",
-    "java_glob",
-    "snapshot",
-]
+__all__ = ["NearMiss", "NoSuchFile", "OutputFile", "OutputFiles", "changed", "collect", "snapshot"]
 
 _LOOK = 8192  # bytes that say whether a file is text
 
@@ -183,7 +173,11 @@ def _yaml(file: OutputFile) -> Any:
 
 
 class OutputFiles(Mapping[str, OutputFile]):
-    """The files that a run left, by relative name."""
+    """The files that a run left, by relative name.
+
+    Attributes:
+        misses: a sentence for each pattern that matched none.
+    """
 
     def __init__(self, files: Mapping[str, OutputFile], misses: Iterable[str] = ()) -> None:
         self._files = dict(files)

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,13 +58,9 @@ def prune(
     for run in runs:
         reason = "age" if run.at < oldest else "size" if total > keep_bytes and run.state else ""
         if reason and successes.get(run.name) != run.path and not pinned(run.path):
-            chosen.append(_because(run, reason))
+            chosen.append(replace(run, reason=reason))
             total -= run.bytes
     return chosen
-
-
-def _because(run: Pruned, reason: str) -> Pruned:
-    return Pruned(run.path, run.name, run.number, run.state, run.bytes, run.at, reason)
 
 
 def remove(runs: Iterable[Pruned]) -> list[str]:

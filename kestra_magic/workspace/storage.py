@@ -6,10 +6,10 @@ import os
 import re
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from kestra_magic.errors import KestraMagicError, did_you_mean
+from kestra_magic.errors import KestraMagicError, did_you_mean, did_you_mean_beside
 from kestra_magic.workspace.directory import IllegalPath, id_from, new_id
 from kestra_magic.workspace.globs import chosen
 from kestra_magic.workspace.transfer import TransferError, copy, make_private, write
@@ -70,13 +70,13 @@ class Storage:
         self.namespace_files = namespace_files
         self.allowed = allowed
 
-    def put(self, source: Path | bytes, uri_path: str, name: str | None = None) -> str:
-        """Take in a copy of a file, or bytes, at *uri_path* (below it, if there is a *name*); return the URI.
+    def put(self, source: Path | bytes, uri_path: str) -> str:
+        """Take in a copy of a file, or bytes, at *uri_path*; return the URI.
 
         Raises:
             TransferError: the disk does not take it.
         """
-        uri, place = self._place(uri_path if name is None else f"{uri_path}/{name}")
+        uri, place = self._place(uri_path)
         if isinstance(source, bytes):
             write(place, source, mode=0o600)
         else:
@@ -128,10 +128,6 @@ class Storage:
             return self._namespace_file(f"nsfile://{space}/{shared['name']}", namespace)
         return self._stored(uri)
 
-    def open(self, uri: str, *, namespace: str = "") -> IO[bytes]:
-        """Open the file behind *uri* for reading."""
-        return open(self.path(uri, namespace=namespace), "rb")
-
     def delete(self, uri: str) -> bool:
         """Forget what *uri* leads to; a linked result stays where it lies. Return whether there was one."""
         place = self._below(uri)
@@ -146,8 +142,7 @@ class Storage:
             return place.resolve()
         if place.is_symlink():
             raise NoSuchURI(f"`{uri}`: its file is no longer at `{os.readlink(place)}`; run again what made it")
-        near = did_you_mean(place.name, os.listdir(place.parent)) if place.parent.is_dir() else ""
-        raise NoSuchURI(f"`{uri}`: there is no such file in the internal storage{near}")
+        raise NoSuchURI(f"`{uri}`: there is no such file in the internal storage{did_you_mean_beside(place)}")
 
     def _local_file(self, uri: str) -> Path:
         """Source: ``URIFetcher`` and its ``LocalPath.ALLOWED_PATHS_CONFIG``."""

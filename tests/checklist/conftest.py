@@ -1,3 +1,3 @@
-from tests.flows.conftest import begin, beside, run, session
+from tests.flows.conftest import begin, run, session
 
-__all__ = ["begin", "beside", "run", "session"]
+__all__ = ["begin", "run", "session"]

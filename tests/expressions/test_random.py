@@ -146,7 +146,7 @@ DAMAGE = st.lists(
     min_size=1,
     max_size=4,
 )
-patiently = settings(deadline=None, max_examples=300, suppress_health_check=list(HealthCheck))
+patiently = settings(max_examples=300, suppress_health_check=list(HealthCheck))
 
 
 def damaged(template: str, damage: list[tuple[int, str]]) -> str:

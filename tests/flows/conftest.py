@@ -2,15 +2,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import pytest
 
-from kestra_magic import settings
 from kestra_magic.model.source import Source
 from kestra_magic.runs.engine import Plan
 from kestra_magic.runs.flowrun import FlowRun
@@ -22,16 +20,6 @@ FAIL = "io.kestra.plugin.core.execution.Fail"
 SHELL = "io.kestra.plugin.scripts.shell.Commands"
 FLOW = "io.kestra.plugin.core.flow"
 APT = {"ruby": "ruby", "php": "php-cli", "lua": "lua5.4", "perl": "perl", "node": "nodejs", "Rscript": "r-base-core"}
-
-
-@pytest.fixture
-def beside(tmp_path, monkeypatch) -> Iterator[Path]:
-    """The folder of a notebook; everything of its runs lies in it."""
-    before = settings.current()
-    settings.update(runs_dir=str(tmp_path / "runs"))
-    monkeypatch.chdir(tmp_path)
-    yield tmp_path
-    settings.update(runs_dir=before.runs_dir)
 
 
 @pytest.fixture

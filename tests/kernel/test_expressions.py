@@ -56,7 +56,7 @@ def test_render_shows_no_secret(kernel: Kernel) -> None:
 def test_render_leaves_no_folder(kernel: Kernel) -> None:
     kernel.run("%kestra render lr")
 
-    assert not (kernel.folder / "kestra-runs").exists() or not [*(kernel.folder / "kestra-runs").glob("_run*")]
+    assert [*(kernel.folder / "kestra-runs").glob("_run*")] == []
 
 
 # %kestra secret

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import nbformat
+import papermill
 import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
@@ -87,7 +88,6 @@ def test_a_failed_cell_stops_the_run(tmp_path: Path) -> None:
 
 
 def test_papermill_gives_parameters_to_templates(tmp_path: Path) -> None:
-    papermill = pytest.importorskip("papermill", reason="papermill is not installed")
     source, target = tmp_path / "in.ipynb", tmp_path / "out.ipynb"
     nbformat.write(notebook("lr = 0.1", "%%kestra_process p\necho {{ inputs.lr }}", parameters=True), source)
 

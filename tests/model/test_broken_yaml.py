@@ -85,13 +85,13 @@ def tried(text: str) -> None:
         assert all(problem.message and "\n" not in problem.message.strip("\n") for problem in error.problems)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(broken())
 def test_a_broken_flow_is_a_list_of_problems_with_lines(text):
     tried(text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=200))
 def test_any_text_is(text):
     tried(text)
@@ -112,7 +112,7 @@ KEYS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(KEYS, VALUES, max_size=4), st.sampled_from(["shell.Commands", "python.Script"]))
 def test_any_value_of_any_property_is(properties, kind):
     import json

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from kestra_magic.model.durations import duration, iso, iso_duration, short_duration
+from kestra_magic.expressions.javatime import duration_text
+from kestra_magic.model.durations import duration, iso_duration, short_duration
 from kestra_magic.model.property import Property, PropertyError
 from kestra_magic.model.tasks import TargetOS
 
@@ -89,4 +90,4 @@ def test_a_person_types_short_durations(text, seconds):
 
 @pytest.mark.parametrize("text", ["PT24H", "PT1M30S", "PT0.25S", "PT0S", "PT-1M"])
 def test_durations_are_written_as_java_writes_them(text):
-    assert iso(iso_duration(text)) == text
+    assert duration_text(iso_duration(text)) == text

@@ -16,7 +16,7 @@ SCALARS = st.one_of(
 DATA = st.recursive(SCALARS, lambda inner: st.one_of(st.lists(inner), st.dictionaries(TEXTS.filter(bool), inner)))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.dictionaries(TEXTS.filter(bool), DATA, min_size=1))
 def test_what_is_written_is_read_back(value: dict[str, Any]) -> None:
     assert load_yaml(Source(yaml_text(value))).value == value

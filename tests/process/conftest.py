@@ -8,14 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
 
 from kestra_magic.process import supervise
 from kestra_magic.process.events import Event, Exited, Lost, Output
 from tests.process.survivors import Witness
-
-settings.register_profile("no clock", deadline=None, max_examples=60)
-settings.load_profile("no clock")
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
 

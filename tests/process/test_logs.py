@@ -297,5 +297,5 @@ def test_a_tail_follows_a_log_whose_files_were_dropped(tmp_path: Path) -> None:
     guardian.recorder.close()
 
     assert told[0].text == "first\n"
-    assert told[-1].text.endswith("line 499\n") or any(e.text.endswith("line 499\n") for e in told)
+    assert any(e.text.endswith("line 499\n") for e in told)
     assert sum(e.lines for e in told) == 501

@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 from kestra_magic.process.events import Exited
-from kestra_magic.runs.explain import excerpt, exit_meaning, hint, map_traceback, mapped_error
+from kestra_magic.runs.explain import excerpt, exit_meaning, hint, mapped_error
+from kestra_magic.runs.tracebacks import last_failure, mapped
 
 SCRIPT = "4611686018427387904.py"
 
@@ -136,7 +137,8 @@ def cell(number: int) -> str:
 def test_a_traceback_says_lines_of_the_cell(tmp_path: Path) -> None:
     source = "true = True\nfalse = False\nnull = None\ndef f():\n    return 1 / 0\n\nf()\n"
 
-    text, sentence = map_traceback(failing(source, tmp_path), SCRIPT, cell)
+    text = mapped(failing(source, tmp_path), SCRIPT, cell)
+    sentence = last_failure(text).sentence
 
     assert sentence == "line 6: ZeroDivisionError: division by zero"
     assert "  line 8, in <module>\n    f()" in text
@@ -145,7 +147,8 @@ def test_a_traceback_says_lines_of_the_cell(tmp_path: Path) -> None:
 
 
 def test_a_syntax_error_has_its_line_too(tmp_path: Path) -> None:
-    text, sentence = map_traceback(failing("\n\n\n\nif x\n", tmp_path), SCRIPT, cell)
+    text = mapped(failing("\n\n\n\nif x\n", tmp_path), SCRIPT, cell)
+    sentence = last_failure(text).sentence
 
     assert sentence.startswith("line 6: SyntaxError")
     assert "if x" in text
@@ -154,7 +157,8 @@ def test_a_syntax_error_has_its_line_too(tmp_path: Path) -> None:
 def test_the_last_frame_names_its_file_when_it_is_not_the_cell(tmp_path: Path) -> None:
     source = "import json\n\n\njson.loads('{')\n"
 
-    text, sentence = map_traceback(failing(source, tmp_path), SCRIPT, cell)
+    text = mapped(failing(source, tmp_path), SCRIPT, cell)
+    sentence = last_failure(text).sentence
 
     assert sentence.startswith("decoder.py, line ")
     assert "JSONDecodeError" in sentence

@@ -11,21 +11,7 @@ from kestra_magic.model.source import Source, load_yaml
 from tests.runs.book import Book, outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-
-@pytest.fixture(autouse=True, scope="module")
-def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("DATA", "CACHE", "STATE"):
-            patch.setenv(f"XDG_{name}_HOME", str(tmp_path_factory.mktemp(name)))
-        yield
-
-
-@pytest.fixture
-def book(tmp_path: Path) -> Book:
-    return Book(tmp_path)
+    pass
 
 
 def same(book: Book, line: str = "") -> None:
@@ -149,7 +135,7 @@ VALUES = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(VALUES)
 def test_any_value_comes_back_from_its_input(value: object) -> None:
     from kestra_magic.expressions.render import render
@@ -179,7 +165,7 @@ def render_typed_like_a_flow(text: str, seen: Any) -> Any:
     return render_typed(text, Scope({"inputs": dict(seen)}))
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     text=st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=200),
     lang=st.sampled_from(["shell", "python"]),
@@ -213,7 +199,7 @@ OF_A_CELL = (
 )  # fmt: skip
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(
@@ -275,7 +261,7 @@ def test_comments_of_the_properties_and_the_script_stay(book: Book) -> None:
     text = book.export().text
 
     assert "    # it is slow\n    # a minute\n    timeout: PT1M\n" in text
-    assert "    script: echo hi  # and why\n" in text or 'script: "echo hi  # and why"' in text
+    assert 'script: "echo hi  # and why"' in text
 
 
 def test_what_was_changed_is_told_with_its_line(book: Book) -> None:
@@ -283,10 +269,7 @@ def test_what_was_changed_is_told_with_its_line(book: Book) -> None:
     book.cell("a", "#| env: {X: '{{ lr }}'}\necho one\necho {{ lr }}")
 
     said = "`lr` of the notebook is the input `lr`: written `inputs.lr`"
-    assert book.export().told == (f"cell a, line 4: {said}", f"cell a, line 2: {said}") or set(book.export().told) == {
-        f"cell a, line 4: {said}",
-        f"cell a, line 2: {said}",
-    }
+    assert sorted(book.export().told) == [f"cell a, line 2: {said}", f"cell a, line 4: {said}"]
 
 
 @pytest.mark.parametrize(

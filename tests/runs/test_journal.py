@@ -71,7 +71,8 @@ def test_a_run_is_there_before_it_starts(journal: Journal) -> None:
 
 def test_a_run_goes_through_its_life(journal: Journal) -> None:
     journal.starting(Record(id="a", name="train"))
-    journal.started("a", pid=42, started_ticks=7, marker="m")
+    journal.launching("a", marker="m", work="/w/a", secrets=(), request={})
+    journal.started("a", pid=42, started_ticks=7)
     running = journal.get("a")
     journal.ended("a", "FAILED", exit_code=3, error="Command failed with exit code 3")
     ended = journal.get("a")
@@ -98,16 +99,6 @@ def test_history_is_the_latest_first(journal: Journal) -> None:
 def test_a_run_that_nobody_knows_changes_nothing(journal: Journal) -> None:
     assert journal.ended("none", "SUCCESS") is None
     assert journal.history() == []
-
-
-def test_a_requeued_run_begins_its_next_attempt(journal: Journal) -> None:
-    journal.starting(Record(id="a", name="a", requeue=True))
-    journal.started("a", pid=1, started_ticks=1)
-    journal.requeued("a")
-
-    record = journal.get("a")
-    assert record is not None
-    assert (record.attempt, record.state, record.pid, record.started_ticks) == (2, "CREATED", None, None)
 
 
 def test_another_kernel_may_pin_and_label_a_run_that_is_ours(journal: Journal, path: Path) -> None:

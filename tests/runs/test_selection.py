@@ -10,8 +10,6 @@ from kestra_magic.model.source import SourceError
 from tests.runs.book import Book
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from kestra_magic.runs.flowrun import FlowRun
 
 RETURN = "io.kestra.plugin.core.debug.Return"
@@ -35,19 +33,6 @@ tasks:
 finally:
   - {{id: tidy, type: {RETURN}, format: "tidied"}}
 """
-
-
-@pytest.fixture(autouse=True, scope="module")
-def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("DATA", "CACHE", "STATE"):
-            patch.setenv(f"XDG_{name}_HOME", str(tmp_path_factory.mktemp(name)))
-        yield
-
-
-@pytest.fixture
-def book(tmp_path: Path) -> Book:
-    return Book(tmp_path)
 
 
 def values(run: FlowRun) -> dict[str, Any]:

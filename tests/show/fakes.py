@@ -65,7 +65,8 @@ class FakeRun:
     def __post_init__(self) -> None:
         base = self.folder / "kestra-runs"
         path = base / f"{self.name}-1"
-        self.files = OutputFiles({name: self._made(path / name, name, data) for name, data in self.made.items()})
+        made = {name: self._made(path / name, name, data) for name, data in self.made.items()}
+        self.files = OutputFiles(made, self.misses)
         end = Exited(code=self.exit_code or 0)
         self.result = SimpleNamespace(
             log=SimpleNamespace(tail=lambda stream, lines: "".join(self.stderr.splitlines(keepends=True)[-lines:])),
@@ -77,7 +78,6 @@ class FakeRun:
             task_id=self.name,
             exit=end,
             exit_code=self.exit_code,
-            misses=self.misses,
         )
         self.context = SimpleNamespace(
             cell=self.cell,

@@ -12,23 +12,7 @@ from kestra_magic.show.difference import bundle
 from tests.runs.book import Book
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from kestra_magic.runs.diff import Difference
-
-
-@pytest.fixture(autouse=True, scope="module")
-def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("DATA", "CACHE", "STATE"):
-            patch.setenv(f"XDG_{name}_HOME", str(tmp_path_factory.mktemp(name)))
-        yield
-
-
-@pytest.fixture
-def book(tmp_path: Path) -> Book:
-    return Book(tmp_path)
 
 
 def compared(book: Book, *names: str) -> Difference:

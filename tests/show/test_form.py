@@ -8,8 +8,6 @@ from kestra_magic.model.inputs import INPUT_TYPES
 from kestra_magic.show.form import InputForm
 from kestra_magic.workspace.inputs import Uploaded
 
-pytest.importorskip("ipywidgets")
-
 
 def declared(kind, name="x", **more):
     return INPUT_TYPES[kind].model_validate({"id": name, "type": kind, **more})

@@ -8,12 +8,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import keyring
 import pytest
 
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.stores.secrets import SERVICE, SecretNotFound, Secrets, remember
 
-keyring = pytest.importorskip("keyring")
 ROOT = Path(__file__).parents[2]
 
 

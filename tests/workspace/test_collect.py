@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from kestra_magic.workspace.directory import WorkDirectory
-from kestra_magic.workspace.outputs import GlobError, changed, collect, snapshot
+from kestra_magic.workspace.globs import GlobError
+from kestra_magic.workspace.outputs import changed, collect, snapshot
 from tests.workspace.conditions import as_nobody
 
 

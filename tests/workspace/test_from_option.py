@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import pandas
 import pytest
 
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.workspace.inputs import from_option, placed
 from kestra_magic.workspace.outputs import OutputFile, OutputFiles
 from kestra_magic.workspace.storage import Storage
-
-pandas = pytest.importorskip("pandas")
 
 
 class Run:

@@ -7,6 +7,7 @@ import os
 import stat
 from pathlib import Path
 
+import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,8 +18,6 @@ from kestra_magic.workspace.inputs import PlacedFile, input_files, place, placed
 from kestra_magic.workspace.outputs import OutputFile, OutputFiles
 from kestra_magic.workspace.storage import Storage
 from kestra_magic.workspace.transfer import TransferError
-
-pandas = pytest.importorskip("pandas")
 
 VARIABLES = {"filename": "file.txt", "content": "Hello World", "none": ""}
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas
 import pytest
 
 from kestra_magic.errors import KestraMagicError
@@ -15,7 +16,6 @@ from kestra_magic.workspace.outputs import NoSuchFile, OutputFile, OutputFiles
 from kestra_magic.workspace.transfer import TransferError
 from tests.workspace.conditions import ROOT
 
-pandas = pytest.importorskip("pandas")
 PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452")
 
 

@@ -20,8 +20,7 @@ URI = re.compile(r"kestra://[-\w.+~#=/]*")
 
 
 def read(storage: Storage, uri: str) -> bytes:
-    with storage.open(uri) as file:
-        return file.read()
+    return storage.path(uri, namespace="").read_bytes()
 
 
 def uri_of(path: str, name: str) -> str:
@@ -89,7 +88,7 @@ def test_a_copy_is_private_and_independent(storage: Storage, tmp_path: Path) -> 
     source = tmp_path / "data.csv"
     source.write_text("1")
 
-    uri = storage.put(source, "/a/b", "data 1.csv")
+    uri = storage.put(source, "/a/b/data 1.csv")
     source.write_text("2")
 
     assert uri == "kestra:///a/b/data+1.csv"

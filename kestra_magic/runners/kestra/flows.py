@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from dataclasses import dataclass
 from difflib import unified_diff
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.runners.kestra.client import Missing, ServerError, segment
+from kestra_magic.workspace.transfer import make_private, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -58,10 +58,8 @@ class Sent:
 
     def remember(self, where: str, content: bytes) -> None:
         known = {**self._all(), where: digest(content)}
-        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        partly = self._file.with_suffix(f".{os.getpid()}.part")
-        partly.write_text(json.dumps(known, indent=1), "utf-8")
-        os.replace(partly, self._file)
+        make_private(self._file.parent)
+        write(self._file, json.dumps(known, indent=1).encode(), mode=0o600)
 
     def _all(self) -> Mapping[str, Any]:
         try:

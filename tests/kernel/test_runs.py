@@ -6,18 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kernel.driver import Kernel
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture(scope="module")
-def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    made = Kernel(tmp_path_factory.mktemp("notebook"), tmp_path_factory.mktemp("home"))
-    assert made.run("%load_ext kestra_magic").status == "ok"
-    yield made
-    made.close()
+    from tests.kernel.driver import Kernel
 
 
 def left(kernel: Kernel, name: str) -> list[str]:
