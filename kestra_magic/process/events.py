@@ -89,7 +89,7 @@ class Exited(Fact):
     """The command and all its descendants have ended.
 
     Attributes:
-        code: exit code as a shell gives it (128 + n for signal n).
+        code: exit code as a shell gives it (128 + n for signal n); negative: nobody told it.
         reason: why it was ended from outside; empty if it ended by itself.
         error: why it could not be started, or its log not written; empty if it was.
         ended: processes that were killed; *strays* of them had left the process group.
@@ -113,6 +113,10 @@ class Exited(Fact):
     rss_bytes: int = 0
     read_bytes: int = 0
     write_bytes: int = 0
+
+    @property
+    def known_code(self) -> int | None:
+        return self.code if self.code >= 0 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from kestra_magic.runs.given import flow_values
 from kestra_magic.runs.oneflow import one_flow
 from kestra_magic.runs.refused import located
 from kestra_magic.runs.request import read
-from kestra_magic.runs.server import ServerEngine, ServerRun
+from kestra_magic.runs.server import ServerEngine, ServerRun, as_text
 from kestra_magic.settings import current
 from kestra_magic.stores.environments import find
 from kestra_magic.stores.secrets import Secrets
@@ -90,7 +89,7 @@ def flow_to_send(
     declared = {str(i.get("id")): str(i.get("type")) for i in body.document.value.get("inputs") or ()}
     values = flow_values(options, notebook)
     files = {key: _file(key, value, beside) for key, value in values.items() if declared.get(key) == "FILE"}
-    inputs = {key: _as_text(value) for key, value in values.items() if key not in files}
+    inputs = {key: as_text(value) for key, value in values.items() if key not in files}
     return ToSend(text, body.document, name or str(body.document.value["id"]), inputs, files, home or beside)
 
 
@@ -108,7 +107,7 @@ def cell_to_send(session: Session, request: Request) -> ToSend:
     files = {
         name: file.content if file.content is not None else Path(str(file.source)) for name, file in made.files.items()
     }
-    inputs = {name: _as_text(value) for name, value in made.inputs.items()}
+    inputs = {name: as_text(value) for name, value in made.inputs.items()}
     return ToSend(made.text, document, request.name, inputs, files, request.beside, cell=True)
 
 
@@ -117,13 +116,6 @@ def _is_whole(source: Source, document: Document) -> bool:
         return bool(load_yaml(source).value == document.value)
     except SourceError:
         return False
-
-
-def _as_text(value: Any) -> str:
-    """As a form of Kestra's own interface would send it."""
-    if isinstance(value, str):
-        return value
-    return json.dumps(value) if isinstance(value, (bool, list, dict)) or value is None else str(value)
 
 
 def _file(name: str, value: Any, beside: Path) -> Path | bytes:
@@ -246,8 +238,8 @@ class Server:
             afterwards=session.pruning.soon,
             folder=RunFolder.allocate(session.base, name),
         )
-        types = {str(task.get("id")): str(task.get("type")) for _, task in written_tasks(document.value, ())}
-        run = ServerRun(context, ServerEngine(execution, context, types))
+        written = {str(task.get("id")): task for _, task in written_tasks(document.value, ())}
+        run = ServerRun(context, ServerEngine(execution, context, written))
         return session.take(run)
 
 

@@ -85,7 +85,7 @@ class TaskResult:
 
     @property
     def exit_code(self) -> int | None:
-        return self.exit.code if self.exit else None
+        return self.exit.known_code if self.exit else None
 
     @property
     def metrics(self) -> Metrics:

@@ -125,7 +125,7 @@ class TaskTeller:
         if attempts and (code is not None or (self._script and state in (State.FAILED, State.KILLED))):
             reason: Reason = (self.reason or "stop") if state is State.KILLED else ""
             result.exit = Exited(
-                code=int(code) if code is not None else 1,
+                code=int(code) if code is not None else -1 if state is State.KILLED else 1,
                 reason=reason,
                 task_run=result.id,
                 attempt=len(attempts),

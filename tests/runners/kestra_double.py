@@ -24,7 +24,10 @@ import yaml
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.model.load import load_flow
 from kestra_magic.model.source import Source, SourceError
+from kestra_magic.runs.flowrun import FlowRun
+from kestra_magic.runs.progress import State
 from kestra_magic.runs.session import Session
+from tests.runners.routes import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +52,7 @@ class Backend(Protocol):
     def logs(self, execution: str) -> list[dict[str, Any]]: ...
     def metrics(self, execution: str) -> list[dict[str, Any]]: ...
     def kill(self, execution: str) -> None: ...
+    def resume(self, execution: str, inputs: dict[str, str], files: dict[str, bytes]) -> None: ...
     def file(self, uri: str) -> bytes: ...
 
 
@@ -97,6 +101,7 @@ class LocalBackend:
             "flowId": run.context.flow_id,
             "flowRevision": 1,
             "state": {"current": progress.state.value if run.ended or not progress.state.ended else "RUNNING"},
+            "outputs": run.context.flow_outputs,
             "taskRunList": [self._task_run(run, each) for each in progress.task_runs.values()],
         }
 
@@ -107,7 +112,7 @@ class LocalBackend:
             "taskId": of.task_id,
             "executionId": run.id,
             "attempts": [_attempt(attempt) for attempt in of.attempts],
-            "outputs": result.outputs or {},
+            "outputs": {} if of.state is State.KILLED else result.outputs or {},
             "state": {"current": of.state.value, "startDate": _time(of.started or 0), "endDate": _time(of.ended or 0)},
         }
         return told | ({"value": of.value} if of.value is not None else {})
@@ -132,6 +137,13 @@ class LocalBackend:
 
     def kill(self, execution: str) -> None:
         self.runs[execution].stop()
+
+    def resume(self, execution: str, inputs: dict[str, str], files: dict[str, bytes]) -> None:
+        for name, content in files.items():
+            (self.session.beside / name).write_bytes(content)
+        run = self.runs[execution]
+        assert isinstance(run, FlowRun)
+        run.resume(**inputs, **{name: self.session.beside / name for name in files})
 
     def file(self, uri: str) -> bytes:
         return self.session.storage.path(uri, namespace="").read_bytes()
@@ -180,7 +192,7 @@ class Double(ThreadingHTTPServer):
         doubled: a log stream tells some of the store and again from the queue.
         cut_after: a stream is cut after so many events; None: never.
         lag: seconds that the store of logs is behind the queue.
-        asked: method and path of every request.
+        asked: every request.
     """
 
     daemon_threads = True
@@ -198,7 +210,7 @@ class Double(ThreadingHTTPServer):
         self.lossy = self.doubled = False
         self.cut_after: int | None = None
         self.lag = 0.0
-        self.asked: list[tuple[str, str]] = []
+        self.asked: list[Asked] = []
         self.url = f"http://127.0.0.1:{self.server_port}"
         self._live: set[Any] = set()
         self.gone = threading.Event()
@@ -267,7 +279,8 @@ class _Handler(BaseHTTPRequestHandler):
         url = urllib.parse.urlsplit(self.path)
         self.query = dict(urllib.parse.parse_qsl(url.query))
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)) or self._chunks()
-        server.asked.append((self.command, url.path))
+        kind = self.headers.get("Content-Type", "") if body else ""
+        server.asked.append(Asked(self.command, url.path.removeprefix("/api/v1"), tuple(self.query), kind))
         path = [urllib.parse.unquote(part) for part in url.path.strip("/").split("/")][2:]
         if path == ["configs"]:
             return self._say({"version": server.version, "edition": server.edition})
@@ -341,6 +354,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _executions(self, path: list[str], body: bytes) -> None:
         backend = self.server.backend
+        if self.command == "POST" and path[1:] in (["resume"], ["actions", "resume"]):
+            return self._resume(path, body)
         if self.command == "POST":
             return self._start(path, body)
         found = backend.execution(path[0])
@@ -357,14 +372,30 @@ class _Handler(BaseHTTPRequestHandler):
         return self._say(self._view(found))
 
     def _start(self, path: list[str], body: bytes) -> None:
-        parts = self._parts(body) if body else {}
-        inputs = {name: content.decode() for name, (file, content) in parts.items() if file is None}
-        files = {name: content for name, (file, content) in parts.items() if file is not None}
+        inputs, files = self._given(body)
         try:
             made = self.server.backend.start(path[0], path[1], inputs, files)
         except (KestraMagicError, RuntimeError) as error:
             return self._say({"message": f"Invalid entity: {error}"}, 422)
         return self._say({**self._view(made), "url": f"{self.server.url}/ui/main/executions/{made['id']}"})
+
+    def _resume(self, path: list[str], body: bytes) -> None:
+        found = self.server.backend.execution(path[0])
+        if found is None or path[1:] != (["resume"] if self.server.dialect == 1 else ["actions", "resume"]):
+            return self._missing()
+        if found["state"]["current"] != "PAUSED":
+            return self._say({"message": "Execution is not paused, can't resume it"}, 409)
+        inputs, files = self._given(body)
+        try:
+            self.server.backend.resume(path[0], inputs, files)
+        except KestraMagicError as error:
+            return self._say({"message": f"Invalid entity: {error}"}, 422)
+        return self._say(self._view(found))
+
+    def _given(self, body: bytes) -> tuple[dict[str, str], dict[str, bytes]]:
+        parts = self._parts(body) if body else {}
+        inputs = {name: content.decode() for name, (file, content) in parts.items() if file is None}
+        return inputs, {name: content for name, (file, content) in parts.items() if file is not None}
 
     def _kill(self, path: list[str], found: dict[str, Any]) -> None:
         if path[1:] != (["kill"] if self.server.dialect == 1 else ["actions", "kill"]):
@@ -379,12 +410,14 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.dialect == 1:
             return execution
         runs = [{k: v for k, v in run.items() if k != "outputs"} for run in execution.get("taskRunList") or ()]
-        return {**execution, "taskRunList": runs}
+        return {**{k: v for k, v in execution.items() if k != "outputs"}, "taskRunList": runs}
 
     def _outputs(self, path: list[str], body: bytes) -> None:
-        if self.server.dialect == 1 or path[:1] != ["tasks"]:
+        if self.server.dialect == 1 or path[:1] not in (["tasks"], ["executions"]):
             return self._missing()
         found = self.server.backend.execution(path[1]) or {}
+        if path[0] == "executions":
+            return self._say(found.get("outputs") or {})
         runs = {run["id"]: run for run in found.get("taskRunList") or ()}
         return self._say(runs[path[2]].get("outputs") or {}) if path[2] in runs else self._missing()
 

@@ -20,6 +20,7 @@ from kestra_magic.runs.progress import State
 from kestra_magic.runs.request import Request
 from kestra_magic.runs.session import Session
 from tests.runners.kestra_double import USER, Double, LocalBackend
+from tests.runners.routes import FIELDS, Asked, problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,9 +62,12 @@ def _me(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 @pytest.fixture(params=[1, 2], ids=["1.x", "2.0"])
 def double(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Double]:
+    """A server; whatever a test asked of it, a real one would have understood."""
     made = Double(LocalBackend(tmp_path / "there"), dialect=request.param)
     yield made
     made.stop()
+    others = [asked for asked in made.asked if asked.path == "/configs" or asked.path.startswith("/main/")]
+    assert not [said for asked in others if (said := problem(asked, made.dialect))]
 
 
 @pytest.fixture
@@ -181,8 +185,72 @@ def test_stop_kills_it_there(server: Server, double: Double, tmp_path: Path) -> 
     there.stop(reason="interrupt")
     there.wait(60)
 
-    assert (there.state, there.result.exit and there.result.exit.reason) == (State.KILLED, "interrupt")
+    assert (there.state, there.error) == (State.KILLED, "killed (interrupt)")
+    with pytest.raises(KeyboardInterrupt):
+        there.check()
     assert double.backend.execution(there.id)["state"]["current"] == "KILLED"  # type: ignore[index]
+
+
+def test_of_what_it_killed_a_server_tells_no_exit_code(server: Server, double: Double, tmp_path: Path) -> None:
+    there = begin(server, LONG.replace("{go}", str(tmp_path / "never")))
+    seat = there.context.broadcast.sit()
+    there.start()
+    next(told for told in seat if told and getattr(told[1], "stream", "") == "stderr")
+    double.backend.kill(there.id)
+    there.wait(60)
+
+    assert (there.state, there.exit_code) == (State.KILLED, None)
+
+
+PAUSED = """\
+id: asks
+namespace: company.team
+outputs: [{id: said, type: STRING, value: "{{ outputs.wait.onResume.word }}"}]
+tasks:
+  - id: wait
+    type: io.kestra.plugin.core.flow.Pause
+    onResume: [{id: word, type: STRING}]
+  - {id: on, type: io.kestra.plugin.core.log.Log, message: "{{ outputs.wait.onResume.word }}"}
+"""
+
+
+def test_what_is_paused_there_goes_on_from_here(server: Server) -> None:
+    there = begin(server, PAUSED)
+    seat = there.context.broadcast.sit()
+    there.start().wait()
+    assert there.state is State.PAUSED
+    assert "`asks.resume()` goes on" in "".join(
+        getattr(told[1], "message", "") for told in [seat.queue.get_nowait() for _ in range(seat.queue.qsize())] if told
+    )
+
+    with pytest.raises(KestraMagicError, match=r"refuses \(422\): Invalid entity: .*word"):
+        there.resume()
+    there.resume(word="go").wait()
+
+    assert there.state is State.SUCCESS
+    assert there.flow_outputs == {"said": "go"}
+    with pytest.raises(KestraMagicError, match=r"^nothing is paused$"):
+        there.resume()
+
+
+def test_what_the_double_tells_is_what_a_server_tells(server: Server, double: Double) -> None:
+    there = run(server, FLOW)
+    execution = server.client.json("GET", f"/executions/{there.id}")
+    fields = FIELDS[double.dialect]
+
+    assert execution.keys() <= set(fields["execution"].split())
+    assert all(each.keys() <= set(fields["task run"].split()) for each in execution["taskRunList"])
+
+
+def test_what_a_server_would_not_understand_is_seen() -> None:
+    kill, upload = Asked("DELETE", "/main/executions/x/kill"), ("POST", "/main/flows/validate", ())
+
+    assert (problem(kill, 1), problem(kill, 2)) == (
+        "",
+        "DELETE /main/executions/x/kill: there is no such route in 2.x",
+    )
+    assert problem(Asked("GET", "/main/logs/x", ("filters",)), 1).endswith("attempt, not ('filters',)")
+    assert problem(Asked(*upload, "application/json"), 2) == "/main/flows/validate takes no application/json"
 
 
 # Deploying
@@ -255,7 +323,7 @@ def test_worker_groups_are_refused_before_an_open_source_server_is_asked(server:
 
     with pytest.raises(KestraMagicError, match=r"^line 10: Kestra .* has no worker groups"):
         run(server, text)
-    assert not [path for _, path in double.asked if "flows/validate" in path]
+    assert not [asked for asked in double.asked if "flows/validate" in asked.path]
 
 
 def test_a_missing_input_is_told_in_the_servers_words(server: Server) -> None:

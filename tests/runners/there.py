@@ -31,6 +31,10 @@ def outcome_there(case: Case, beside: Path, url: str) -> Outcome:
 
 
 def whole_lines(here: Outcome) -> Outcome:
-    """A server keeps a log of entries: each line is whole, with one way to end, and a marker is no line."""
+    """A server keeps a log of entries: each line is whole, with one way to end, and a marker is no line.
+
+    Of what it killed it tells no exit code.
+    """
     stdout, stderr = (tuple(line.rstrip("\r\n") + "\n" for line in lines) for lines in (here.stdout, here.stderr))
-    return replace(here, stdout=stdout, stderr=stderr, lines=(len(stdout), len(stderr)))
+    code = None if here.state == "KILLED" else here.exit_code
+    return replace(here, exit_code=code, stdout=stdout, stderr=stderr, lines=(len(stdout), len(stderr)))

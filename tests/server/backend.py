@@ -58,6 +58,9 @@ class EngineBackend:
     def kill(self, execution: str) -> None:
         self._ask("kill", id=execution)
 
+    def resume(self, execution: str, inputs: dict[str, str], files: dict[str, bytes]) -> None:
+        raise NotImplementedError("the engine alone has no service that resumes: it is the webserver's")
+
     def file(self, uri: str) -> bytes:
         to = Path(self._folder.name, "fetched")
         self._ask("file", uri=uri, to=str(to))

@@ -29,12 +29,17 @@ def start(client: Client, namespace: str, flow: str, inputs: Mapping[str, str], 
         Refused: an input is missing or wrong, in the server's words.
         Unreachable: whether it started is not known: nothing is sent twice.
     """
+    path = f"/executions/{segment(namespace)}/{segment(flow)}"
+    return Execution(client, _with_inputs(client, path, inputs, files))
+
+
+def _with_inputs(client: Client, path: str, inputs: Mapping[str, str], files: Mapping[str, Path]) -> Mapping[str, Any]:
     with ExitStack() as opened:
         parts: list[tuple[str, Any]] = [(name, (None, text)) for name, text in inputs.items()]
         # Servers before 0.24 take the name of the part's file as the input's id.
-        parts += [(name, (name, opened.enter_context(path.open("rb")))) for name, path in files.items()]
-        made = client.json("POST", f"/executions/{segment(namespace)}/{segment(flow)}", files=parts or None)
-    return Execution(client, made)
+        parts += [(name, (name, opened.enter_context(file.open("rb")))) for name, file in files.items()]
+        made: Mapping[str, Any] = client.json("POST", path, files=parts or None)
+    return made
 
 
 class Execution:
@@ -74,12 +79,22 @@ class Execution:
 
     def kill(self) -> None:
         """Ask the server to end it with everything it started; one that has ended needs no killing."""
-        action = "/actions/kill" if self.client.dialect == 2 else "/kill"
         try:
-            self.client.json("DELETE", self._path + action)
+            self.client.json("DELETE", self._to("kill"))
         except Refused as refused:
             if refused.status != 409 and not (refused.status < 500 and self._has_ended()):
                 raise
+
+    def resume(self, inputs: Mapping[str, str], files: Mapping[str, Path]) -> None:
+        """Let what is paused go on, with the inputs of its ``onResume``.
+
+        Raises:
+            Refused: nothing is paused, or an input is missing or wrong, in the server's words.
+        """
+        _with_inputs(self.client, self._to("resume"), inputs, files)
+
+    def _to(self, action: str) -> str:
+        return f"{self._path}/actions/{action}" if self.client.dialect == 2 else f"{self._path}/{action}"
 
     def _has_ended(self) -> bool:
         self.look()
@@ -100,6 +115,15 @@ class Execution:
             except Missing:
                 continue
         return {}
+
+    def flow_outputs(self) -> dict[str, Any]:
+        """Return what the flow itself gives: with the execution (1.x), or asked for (2.x)."""
+        if self.client.dialect == 1:
+            return dict(self.seen.get("outputs") or {})
+        try:
+            return dict(self.client.json("GET", f"/outputs/executions/{segment(self.id)}") or {})
+        except Missing:  # snapshots before 2.0.3
+            return {}
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return what its tasks measured, page by page."""
