@@ -42,6 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     for option in PARTS:
         run.add_argument(*option.flags, dest=option.long, metavar=option.metavar, help=option.help)
     run.set_defaults(do=_run)
+    carry = verbs.add_parser("carry")  # how a flow outlives its kernel; not for a person
+    carry.add_argument("run")
+    carry.set_defaults(do=_carry)
     validate = verbs.add_parser("validate", help="say what is wrong with flows, each problem with its line")
     validate.add_argument("flow", type=Path, nargs="+")
     validate.set_defaults(do=_validate)
@@ -69,6 +72,12 @@ def _run(asked: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 2
     return follow(run)
+
+
+def _carry(asked: argparse.Namespace) -> int:
+    from kestra_magic.runs.elsewhere import carry
+
+    return carry(asked.run)
 
 
 def _validate(asked: argparse.Namespace) -> int:

@@ -69,6 +69,7 @@ def kept(request: Request, outputs: Mapping[str, Any], *, flow: bool) -> dict[st
         "name": request.name,
         "options": {key: value for key, value in request.options.items() if value not in (None, False, [], {})},
         "beside": str(request.beside),
+        "home": str(request.home or ""),
         "notebook": values,
         "outputs": dict(outputs),
         "lost": lost,
@@ -104,6 +105,7 @@ def request_of(data: Mapping[str, Any]) -> Request:
             options=data["options"],
             notebook=Names(data["notebook"]),
             beside=Path(data["beside"]),
+            home=Path(data["home"]) if data.get("home") else None,
         )
     except KeyError as error:
         raise KestraMagicError(f"what it was is not known any more ({error} is missing)") from None

@@ -12,6 +12,7 @@ from kestra_magic.model.source import Document, Source
 from kestra_magic.runners.local import LocalRunner
 from kestra_magic.runs.again import Names, request_of
 from kestra_magic.runs.context import Context
+from kestra_magic.runs.elsewhere import Elsewhere
 from kestra_magic.runs.flowrun import FlowRun
 from kestra_magic.runs.found import Found, Joined, attempts, read_back, status
 from kestra_magic.runs.request import Request, read
@@ -65,6 +66,9 @@ def found(session: Session, record: Record) -> Run:
     known = next((run for run in session.runs if run.id == record.id), None)
     if known is not None:
         return known
+    if record.ended is None and record.detached and record.request.get("flow") and record.owner.lives():
+        context = _context(session, record)
+        return session.take(FlowRun(context, Elsewhere(context)).start())
     if record.ended is None and record.detached and status(_last(record)):
         return session.take(join(session, record).start())
     if record.ended is None and record.owner.lives():
@@ -98,9 +102,14 @@ def begin_again(session: Session, record: Record) -> Run:
     for name in record.secrets:
         secrets.get(name)
     if record.request.get("flow"):
-        options, names = request.options, request.notebook
         return session.flow(
-            request.source, options, name=request.name, beside=request.beside, notebook=names, of=record
+            request.source,
+            {key: value for key, value in request.options.items() if key != "detach"},
+            name=request.name,
+            beside=request.beside,
+            home=request.home,
+            notebook=request.notebook,
+            of=record,
         )
     return session.cell(request, of=record)
 

@@ -1,4 +1,7 @@
-"""What kernels of one person ask of each other: that a run ends. Only that person's processes can reach the socket."""
+"""What kernels of one person ask of each other: that a run ends, or what happens in it.
+
+Only that person's processes can reach the socket.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,14 @@ from kestra_magic.process.supervise import meeting_place
 from kestra_magic.runs.owner import Owner, started_ticks
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kestra_magic.runs.journal import Record
+    from kestra_magic.runs.progress import Happening
     from kestra_magic.runs.run import Run
     from kestra_magic.runs.session import Session
 
-__all__ = ["ask_to_end", "open_door"]
+__all__ = ["ask_to_end", "open_door", "told_by"]
 
 PATIENCE = 2.0
 """Seconds that a kernel has to answer: one that has just begun its first run opens its door meanwhile."""
@@ -54,34 +60,45 @@ def _place(owner: Owner) -> str:
 
 def _answer(session: Session, guest: Connection) -> None:
     with suppress(OSError, EOFError), guest:  # whoever asked may be gone
-        wanted = guest.recv()
+        wish, wanted, grace = guest.recv()
         run = next((run for run in session.runs if run.id == wanted), None)
         guest.send(run is not None)
-        if run is not None:
-            _end(run)
+        if run is not None and wish == "follow":
+            _tell(run, guest)
+        elif run is not None:
+            run.stop(grace=grace)
+            run.context.broadcast.closed.wait()
 
 
-def _end(run: Run) -> None:
-    run.stop()
-    run.context.broadcast.closed.wait()
+def _tell(run: Run, guest: Connection) -> None:
+    for told in run.context.broadcast.sit(from_start=True):
+        if told is not None and told[1] is not None:
+            guest.send(told[1])
 
 
-def ask_to_end(record: Record) -> None:
+def told_by(record: Record) -> Iterator[Happening]:
+    """Yield what happens in the run of *record*, from its beginning to its end; nothing if nobody tells it."""
+    with suppress(KestraMagicError, EOFError, OSError), _met(record, "follow") as there:
+        while True:
+            yield there.recv()
+
+
+def ask_to_end(record: Record, grace: float | None = None) -> None:
     """Have the kernel that *record* belongs to end its run, as if it had been asked there; return when it has.
 
     Raises:
         KestraMagicError: that kernel does not answer.
     """
-    with _met(record) as there, suppress(EOFError):  # it has ended the run, or itself
+    with _met(record, "end", grace) as there, suppress(EOFError):  # it has ended the run, or itself
         there.recv()
 
 
-def _met(record: Record) -> Connection:
+def _met(record: Record, wish: str, grace: float | None = None) -> Connection:
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until and record.owner.lives():
         with suppress(OSError):
             there = Client(_place(record.owner), "AF_UNIX")
-            there.send(record.id)
+            there.send((wish, record.id, grace))
             if there.poll(PATIENCE) and there.recv():
                 return there
             there.close()

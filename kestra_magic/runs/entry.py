@@ -49,7 +49,7 @@ class Entry:
             folder=str(context.folder.path),
             request=self._request(),
             requeue=context.wishes.requeue,
-            detached=context.wishes.detach,
+            detached=context.outlives,
             attempt=self.of.attempt + 1 if self.of else 1,
             created=self.of.created if self.of else context.started.timestamp(),
         )

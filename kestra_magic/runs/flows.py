@@ -11,6 +11,7 @@ from kestra_magic.model.load import Loaded, load_flow
 from kestra_magic.runners.local import LocalRunner
 from kestra_magic.runs.again import Names
 from kestra_magic.runs.context import Context
+from kestra_magic.runs.elsewhere import Sent
 from kestra_magic.runs.flow import FlowEngine
 from kestra_magic.runs.flowinputs import flow_inputs
 from kestra_magic.runs.flowrun import FlowRun
@@ -77,9 +78,6 @@ def flow(
     partly = asked_for(options)
     loaded = load(session, source, strict=bool(options.get("strict", current().strict)), name=name, elsewhere=partly)
     found = loaded.flow
-    if options.get("detach"):
-        why = "the order of a flow's tasks is kept by this kernel, and ends with it"
-        raise KestraMagicError(f"`--detach`: {why}; use `--bg` or `--server`, or detach a process cell")
     part = rehearsal(session, loaded, request) if partly else None
     session.make_way(name or found.id, instead=bool(options.get("replace")))
     context = _context(session, request, loaded, of)
@@ -87,7 +85,8 @@ def flow(
     if part:
         part.into(context)
     context.inputs = _inputs(found, options, context, request.notebook, part.inputs if part else {})
-    run = FlowRun(context, FlowEngine(found, context, session.slots, part.plan_in(context) if part else plan))
+    plan = part.plan_in(context) if part else plan
+    run = FlowRun(context, Sent(context) if context.wishes.detach else FlowEngine(found, context, session.slots, plan))
     session.add(run)
     return run
 

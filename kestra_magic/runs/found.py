@@ -21,13 +21,14 @@ from kestra_magic.workspace.directory import OWN
 from kestra_magic.workspace.outputs import OutputFile, OutputFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from kestra_magic.model.tasks import ScriptTask
     from kestra_magic.runners.job import Running
     from kestra_magic.runs.context import Context
+    from kestra_magic.runs.progress import Happening
 
-__all__ = ["Found", "Joined", "attempts", "read_back", "status"]
+__all__ = ["Found", "Joined", "attempts", "read_back", "read_tasks", "status"]
 
 LOOK_SECONDS = 0.1
 
@@ -108,17 +109,23 @@ def read_back(context: Context) -> None:
     """
     row, record = context.of, _record(context)
     assert row is not None
-    context.inputs = record.get("inputs") or {}
-    for told in record.get("tasks", []):
-        _task(context, told)
+    read_tasks(context)
     if not context.live:
         for log_dir in attempts(context.folder.path)[-1:]:
             _logged(context, log_dir)
-    context.outputs = record.get("outputs") or context.outputs
     state = State(record.get("state") or (row.state if row.ended else State.FAILED))
     error = record.get("error") or row.error
     context.emit(Settled(state=state, error=error, outputs=context.outputs, at=record.get("ended") or row.ended or 0.0))
     context.broadcast.close()
+
+
+def read_tasks(context: Context, *, told: bool = False) -> None:
+    """Fill *context* with what the record says of inputs, outputs and each task; *told*: what happened is known."""
+    record = _record(context)
+    context.inputs = record.get("inputs") or {}
+    context.outputs = record.get("outputs") or context.outputs
+    for task in record.get("tasks", []):
+        _task(context, task, (lambda _: None) if told else context.emit)
 
 
 def _record(context: Context) -> dict[str, Any]:
@@ -128,7 +135,7 @@ def _record(context: Context) -> dict[str, Any]:
         return {}
 
 
-def _task(context: Context, told: Mapping[str, Any]) -> None:
+def _task(context: Context, told: Mapping[str, Any], say: Callable[[Happening], None]) -> None:
     result = TaskResult(told["taskRun"], told["id"])
     context.live[result.id] = result
     result.vars = told["vars"]
@@ -139,15 +146,16 @@ def _task(context: Context, told: Mapping[str, Any]) -> None:
     result.error, result.hint = told["error"], told["hint"]
     result.exit = Exited(**told["exit"]) if told["exit"] else None
     result.outputs = told["outputs"]
-    context.emit(Declared(task_run=result.id, task_id=result.task_id, value=told["value"], type=told["type"]))
+    result.state = State(told["state"] or "FAILED")
+    say(Declared(task_run=result.id, task_id=result.task_id, value=told["value"], type=told["type"]))
     for attempt in told["attempts"]:
         stamp = {"task_run": result.id, "attempt": attempt["number"]}
         if attempt["started"] is not None:
-            context.emit(Started(pid=0, at=attempt["started"], **stamp))
+            say(Started(pid=0, at=attempt["started"], **stamp))
         last = attempt is told["attempts"][-1] and result.exit is not None
-        context.emit(result.exit if last and result.exit else Requeued(at=attempt["ended"] or 0.0, **stamp))
+        say(result.exit if last and result.exit else Requeued(at=attempt["ended"] or 0.0, **stamp))
         _prepared(result, context.folder.path / OWN / f"{result.id}-{attempt['number']}")
-    context.emit(Settled(task_run=result.id, state=State(told["state"] or "FAILED"), error=result.error))
+    say(Settled(task_run=result.id, state=result.state, error=result.error))
 
 
 def _logged(context: Context, log_dir: Path) -> None:

@@ -184,11 +184,11 @@ def _state(record: Record, log_dir: Path) -> tuple[str, float | None]:
     """Return the state, and when it ended: what nobody answers for is lost, never running."""
     if record.ended is not None:
         return record.state, record.ended
-    told = status(log_dir)
-    if record.detached and "exited" in told:
+    told, alone = status(log_dir), record.detached and not record.request.get("flow")
+    if alone and "exited" in told:
         well = not told.get("code") and not told.get("reason") and not told.get("error")
         return "SUCCESS" if well else "KILLED" if told.get("reason") else "FAILED", told["exited"]
-    if record.detached or record.owner.lives():
+    if alone or record.owner.lives():
         return record.state, None
     return "LOST", record.touched
 

@@ -287,6 +287,93 @@ def test_a_run_of_another_kernel_cannot_be_attached(begin: Begin) -> None:
     assert "RUNNING" in second.run("%kestra runs").of("execute_result")[0]["data"]["text/plain"]
 
 
+def a_flow(name: str, *commands: str) -> str:
+    tasks = (
+        f"  - {{id: t{n}, type: io.kestra.plugin.scripts.shell.Commands, outputFiles: [out.txt], "
+        f"commands: [{json.dumps(command)}]}}"
+        for n, command in enumerate(commands)
+    )
+    return f"id: {name}\nnamespace: a.b\ninputs:\n  - {{id: word, type: STRING, defaults: none}}\ntasks:\n" + "\n".join(
+        tasks
+    )
+
+
+def test_a_detached_flow_outlives_its_kernel_and_is_bound_live(begin: Begin, tmp_path: Path) -> None:
+    first = begin()
+    load(first)
+    waits = f"{UP}; {after(tmp_path / 'go')}; echo {{{{ inputs.word }}}} > out.txt"
+    pid = up(first, f"%%kestra_flow far --detach -i word=hello\n{a_flow('far', waits, 'echo second')}")
+    first.kill()
+    second = begin()
+
+    assert load(second).text() == ""
+    assert lives(pid)
+    listed = second.run("%kestra runs").of("execute_result")[0]["data"]["text/plain"]
+    assert "RUNNING" in listed
+    assert "detached" in listed
+    cell = second.start("%kestra attach far")
+    second.finish(cell)
+    second.until(cell, lambda reply: " up\n" in reply.text())
+    assert second.value("far.state.value") == "'RUNNING'"
+    (tmp_path / "go").touch()
+    seen = second.until(cell, lambda reply: "SUCCESS" in reply.plain)
+
+    assert seen.text().splitlines()[-1].endswith("t1 | second")
+    assert second.value(
+        "(far.wait().ok, far.files['out.txt'].read_text(), [t.stdout for t in far.tasks.values()][1])"
+    ) == ("(True, 'hello\\n', 'second\\n')")
+    assert second.value("far.outputs['t0']['exitCode']") == "0"
+
+
+def test_a_detached_flow_is_shown_in_its_own_cell_and_found_when_it_has_ended(begin: Begin) -> None:
+    first = begin()
+    load(first)
+    cell = first.start(f"%%kestra_flow far --detach\n{a_flow('far', 'echo one > out.txt', 'exit 3')}")
+    first.finish(cell)
+    seen = first.until(cell, lambda reply: "FAILED" in reply.plain)
+    assert "Command failed with exit code 3" in seen.plain
+    assert first.value("(far.wait().state.value, far.error, list(far.tasks))") == (
+        "('FAILED', 'Command failed with exit code 3', ['t0', 't1'])"
+    )
+    first.kill()
+    second = begin()
+    load(second)
+    second.run("%kestra attach far")
+
+    assert second.value("(far.state.value, far.files['out.txt'].read_text())") == "('FAILED', 'one\\n')"
+
+
+def test_a_detached_flow_is_stopped_from_another_kernel_and_leaves_no_process(begin: Begin) -> None:
+    first = begin()
+    load(first)
+    pid = up(first, f"%%kestra_flow far --detach\n{a_flow('far', f'setsid sleep 300 & {UP}; sleep 300')}")
+    carrier = int(first.value("far.context.journal.get(far.id).owner.pid"))
+    everyone = [carrier]
+    for parent in everyone:
+        everyone += system.children(parent)
+    first.kill()
+    second = begin()
+    load(second)
+
+    assert len(everyone) >= 6  # its helpers, a shell and what that started
+    assert pid in everyone
+    assert "`far` ended: KILLED" in second.run("%kestra stop far").text()
+    assert all(map(gone, everyone))
+
+
+def test_a_detached_flow_that_needs_what_only_this_kernel_holds_says_so(begin: Begin) -> None:
+    kernel = begin()
+    load(kernel)
+    kernel.run("import pandas; df = pandas.DataFrame({'a': [1]})")
+    cell = kernel.start(f"%%kestra_flow far --detach -f in.csv=df\n{a_flow('far', 'cat in.csv')}")
+    kernel.finish(cell)
+
+    assert kernel.value("(far.wait().state.value, far.error)") == repr(
+        ("FAILED", "`df` was only in the memory of its kernel, which `--detach` does not keep: write it to a file")
+    )
+    assert "FAILED" in kernel.run("%kestra runs --all").of("execute_result")[0]["data"]["text/plain"]
+
+
 def test_a_run_of_another_kernel_is_stopped_by_that_kernel(begin: Begin) -> None:
     first = begin()
     load(first)

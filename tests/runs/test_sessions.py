@@ -176,14 +176,6 @@ def test_one_that_is_refused_leaves_nothing(session: Session, begin: Begin) -> N
     assert session.runs == []
 
 
-def test_a_flow_is_not_detached_and_says_what_to_do(session: Session, tmp_path: Path) -> None:
-    flow = Source(
-        "id: f\nnamespace: a.b\ntasks:\n  - {id: t, type: io.kestra.plugin.scripts.shell.Commands, commands: [echo hi]}"
-    )
-    with pytest.raises(KestraMagicError, match="use `--bg`"):
-        session.flow(flow, {"detach": True}, beside=tmp_path)
-
-
 def test_a_session_that_closes_ends_its_runs_and_leaves_those_that_asked_for_it(session: Session, begin: Begin) -> None:
     plain = begin("echo up; sleep 300", name="plain")
     asks = begin("#| requeue: true\necho up; sleep 300", name="asks")
