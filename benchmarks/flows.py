@@ -13,6 +13,8 @@ from benchmarks.figure import Figure
 from kestra_magic import settings
 from kestra_magic.model.load import load_flow
 from kestra_magic.model.source import Source
+from kestra_magic.runs.export import export
+from kestra_magic.runs.request import Request
 from kestra_magic.runs.session import Session
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ def figures() -> Iterator[Figure]:
         _run(session, tasks(5))
         yield from _overhead(session)
         yield from _memory(session)
+        yield from _export(session)
 
 
 def _overhead(session: Session) -> Iterator[Figure]:
@@ -57,6 +60,18 @@ def _overhead(session: Session) -> Iterator[Figure]:
     yield Figure("a task of 200: processor", (time.process_time() - before) / 200 * 1e3, "ms")
     yield Figure("a task of 200: its process alone", bare * 1e3, "ms")
     yield Figure("a task of 200: what it costs beyond its process", (whole - bare) * 1e3, "ms", most=10)
+
+
+def _export(session: Session) -> Iterator[Figure]:
+    names = {"lr": 0.5, "rows": [1, 2, 3]}
+    for n in range(100):
+        source = Source(f"#| outputFiles: [x{n}]\necho {{{{ lr }}}} {{{{ rows | length }}}} > x{n}", first_line=2)
+        request = Request(source=source, name=f"c{n}", options={}, notebook=names, beside=session.beside)
+        session.cell(request).start().wait().check()
+    away = Path(session.beside, "_files")
+    cells = [run for run in session.runs if run.context.cell]
+    seconds = _seconds(lambda: export(cells, flow_id="all", namespace="company.team", namespace_files=away))
+    yield Figure("export of 100 cells as one flow", seconds * 1e3, "ms")
 
 
 def _memory(session: Session) -> Iterator[Figure]:

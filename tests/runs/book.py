@@ -57,9 +57,9 @@ class Book:
             self.session.runs, names, flow_id="book", namespace="company.team", namespace_files=space, target=target
         )
 
-    def exported(self, line: str = "") -> FlowRun:
+    def exported(self, line: str = "", target: str = "1.3") -> FlowRun:
         """Run what `export` gives, its namespace files placed where it says."""
-        made = self.export()
+        made = self.export(target=target)
         for name, what in made.files.items():
             path = self.folder / "_files" / name
             path.parent.mkdir(parents=True, exist_ok=True)

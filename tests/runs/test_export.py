@@ -1,6 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import base64
+import math
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,13 +15,10 @@ from kestra_magic.errors import KestraMagicError
 from kestra_magic.model.source import Source, load_yaml
 from tests.runs.book import Book, outcome
 
-if TYPE_CHECKING:
-    pass
 
-
-def same(book: Book, line: str = "") -> None:
+def same(book: Book, line: str = "", target: str = "1.3") -> None:
     """The exported flow gives what the cells gave."""
-    flow = book.exported(line)
+    flow = book.exported(line, target)
     found = {name: outcome(flow.tasks[name.strip("_")]) for name in book.outcomes() if name in flow.tasks}
 
     assert found == book.outcomes(), flow.error
@@ -81,6 +83,7 @@ CELLS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
     "a bare text as a file": ({"text": "say {{ x }} 'twice'\n"}, [("a -l python", "#| inputFiles: {t: '{{ text }}'}\nprint(open('t').read())")]),
     "no trailing newline, blank lines, tabs": ({}, [("a", "\n\n  echo one\n\n\techo two   \n\n"), ("b", "echo three")]),
     "a timeout and a retry": ({}, [("a -t 10m", "#| retry: {type: constant, interval: PT0.1S, maxAttempts: 2}\necho hi")]),
+    "a decimal": ({"x": Decimal("1.10")}, [("a", "echo {{ x }} {{ inputs.x }}")]),
     "dates": (
         {},
         [("a -i d=2024-02-29", "echo {{ inputs.d }}")],
@@ -96,6 +99,39 @@ def test_the_exported_flow_gives_what_the_cells_gave(book: Book, case: str) -> N
         book.cell(line, body)
 
     same(book)
+
+
+KINDS: dict[str, object] = {
+    "whole": 3, "large": 2**40, "part": 0.1, "tiny": 1e-300, "nan": math.nan, "yes": True, "none": None, "text": "a 'b' ä",
+    "lines": "one\ntwo\n", "rows": [1, "two", [3.5, None]], "table": {"a b": {"c": False}}, "day": date(2024, 2, 29),
+    "moment": datetime(2024, 2, 29, 1, 2, 3, 4000), "zoned": datetime(2024, 2, 29, tzinfo=UTC), "clock": time(1, 2, 3),
+    "span": timedelta(minutes=90, microseconds=5), "path": Path("a b/c.txt"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("text", ["{{ x }}", "{{ inputs.x }}", "{{ x | json }}{% if x is null %}-{% endif %}"])
+def test_a_variable_of_each_type_is_the_same_in_the_flow(book: Book, kind: str, text: str) -> None:
+    book.names["x"] = KINDS[kind]
+    run = book.cell("a -l python", f"print(r'''<{text}>''')")
+
+    assert run.ok, run.error
+    same(book)
+
+
+@pytest.mark.parametrize("target", ["1.3", "2.0"])
+def test_what_is_outside_of_the_cell_is_the_same_for_the_flow(book: Book, target: str, monkeypatch: Any) -> None:
+    monkeypatch.setenv("SECRET_DEEP", base64.b64encode(b"not to be seen").decode())
+    (book.folder / "my.env").write_text("TOKEN=of-the-file\nPLAIN='a b'\n")
+    book.names["n"] = 2
+    book.cell("away", "#| workerGroup: {key: gpu}\n#| outputFiles: [x.txt]\necho {{ n }} | tee x.txt")
+    book.cell(
+        "file --env-file my.env", "echo $(printf %s \"$TOKEN\" | wc -c) $PLAIN {{ away.files['x.txt'] | length > 9 }}"
+    )
+    book.cell("kept -f got=away", "echo {{ secret('DEEP') | length }}; cat got/x.txt")
+
+    assert {"workerGroup", "workerSelector"} & flow_of(book, target=target)["tasks"][0].keys()
+    same(book, "--env-file my.env", target)
 
 
 def test_files_beside_the_notebook_go_along(book: Book) -> None:
