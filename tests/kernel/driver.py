@@ -6,7 +6,9 @@ import os
 import queue
 import signal
 import sys
+import tempfile
 import time
+import uuid
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,7 +87,9 @@ class Kernel:
             **more,
         }
         env.pop("JPY_SESSION_NAME", None)
-        self.manager = KernelManager(kernel_name="python3")
+        # Sockets in files: a free port may be another's by the time that the kernel binds it.
+        sockets = os.path.join(tempfile.gettempdir(), f"kernel-{uuid.uuid4().hex[:12]}")
+        self.manager = KernelManager(kernel_name="python3", transport="ipc", ip=sockets)
         assert self.manager.kernel_spec is not None
         self.manager.kernel_spec.argv[0] = sys.executable
         self.manager.start_kernel(cwd=str(folder), env=env, stderr=stderr)
