@@ -76,7 +76,7 @@ def flow_help() -> str:
 
 def kestra_help() -> str:
     rows = "\n".join(f"  %kestra {verb:<14} {text}" for verb, text in VERBS.items())
-    return f"What runs now, and:\n\n{rows}\n"
+    return f"Alone it says what runs now; with a verb:\n\n{rows}\n"
 
 
 def table(options: Iterable[Option]) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kestra_magic.runs.result import TaskResult
     from kestra_magic.tasks.place import Path_
 
-__all__ = ["excerpt", "exit_meaning", "hint", "map_traceback", "mapped_error"]
+__all__ = ["excerpt", "exit_meaning", "hint", "mapped_error"]
 
 TAIL = 200
 LAST = 30
@@ -84,18 +84,6 @@ def exit_meaning(code: int | None, *, peak_bytes: int = 0, limit_bytes: int = 0)
         of = f" of {limit_bytes / 1e9:.3g}" if limit_bytes else ""
         return f"killed by signal 9; peak memory {peak_bytes / 1e9:.3g}{of} GB: probably out of memory"
     return f"ended by {name}" + (", from outside or because memory ran out" if name == "SIGKILL" else "")
-
-
-def map_traceback(text: str, script: str, where: Callable[[int], str]) -> tuple[str, str]:
-    """Return *text* with the places in *script* said as places in the cell, and its last error in one line.
-
-    Args:
-        script: the script file's name; empty when the text was the shell's own argument.
-        where: says where a line of the script (from 1) was written, «line 7»; nothing if nowhere in the cell.
-    """
-    told = mapped(text, script, where)
-    failure = last_failure(told)
-    return told, failure.sentence
 
 
 def hint(text: str, *, beside: Callable[[str], bool]) -> str:

@@ -35,7 +35,7 @@ from kestra_magic.stores.dotenv import read_dotenv
 from kestra_magic.stores.environments import find
 from kestra_magic.stores.kv import KV
 from kestra_magic.stores.secrets import Secrets
-from kestra_magic.workspace.directory import RunFolder
+from kestra_magic.workspace.directory import RunFolder, work_parent
 from kestra_magic.workspace.storage import Storage
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Session:
         asked = current().work_dir
         if asked:
             return Path(asked).expanduser().absolute()
-        return self.base / ".work" if current().runs_dir else user_cache_path(APP) / "work"
+        return work_parent(self.base / ".work" if current().runs_dir else user_cache_path(APP) / "work")
 
     @cached_property
     def storage(self) -> Storage:

@@ -191,7 +191,7 @@ class OutputFiles(Mapping[str, OutputFile]):
 
     def _instead(self, name: str) -> str:
         if not self._files:
-            return f" was collected: no file matched{self._why()}"
+            return f" was collected: {'no file matched' + self._why() if self.misses else f'keep it with `-o {name}`'}"
         known = ", ".join(f"`{each}`" for each in list(self._files)[:5])
         more = f" and {len(self) - 5} more" if len(self) > 5 else ""
         return did_you_mean(name, self._files) or f" was collected, only {known}{more}{self._why()}"

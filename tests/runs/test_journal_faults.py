@@ -28,7 +28,7 @@ number = 0
 while True:
     id = f"{sys.argv[2]}-{number}"
     journal.starting(Record(id=id, name="w", request={"text": "x" * 300}))
-    journal.started(id, pid=1, started_ticks=1, marker="m")
+    journal.started(id, pid=1, started_ticks=1)
     journal.ended(id, "SUCCESS", exit_code=0)
     print(id, flush=True)
     number += 1

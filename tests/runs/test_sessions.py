@@ -44,7 +44,7 @@ def orphaned(session: Session, run: Run, **changes: object) -> Record:
     left = replace(record, ended=None, state="RUNNING", exit_code=None, **changes)  # type: ignore[arg-type]
     other = Journal(session.journal.path, owner=dead)
     other.starting(left)
-    other.started(left.id, pid=left.pid or 0, started_ticks=left.started_ticks, marker=left.marker)
+    other.started(left.id, pid=left.pid or 0, started_ticks=left.started_ticks)
     other.close()
     (run.folder / "_run" / "run.json").unlink(missing_ok=True)
     session.discard(run)
@@ -52,6 +52,13 @@ def orphaned(session: Session, run: Run, **changes: object) -> Record:
 
 
 # A life
+
+
+def test_a_tree_with_a_space_in_its_path_runs(session: Session, begin: Begin, tmp_path: Path) -> None:
+    settings.update(runs_dir=str(tmp_path / "my runs"))
+    run = begin("echo a > {{ workingDir }}/a; cat a").wait()
+
+    assert run.stdout == "a\n"
 
 
 def test_the_whole_tree_lies_where_the_setting_says(

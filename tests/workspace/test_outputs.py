@@ -191,6 +191,11 @@ def test_a_missing_key_names_what_there_is(files: OutputFiles) -> None:
         files["zzz"]
 
 
+def test_a_missing_key_of_a_run_that_declared_nothing_says_how_to_keep_it() -> None:
+    with pytest.raises(NoSuchFile, match=r"no file `t\.csv` was collected: keep it with `-o t\.csv`"):
+        OutputFiles({})["t.csv"]
+
+
 def test_a_missing_key_says_what_the_patterns_missed() -> None:
     files = OutputFiles({}, misses=["`*.csv` matched no file: the run left no file at all"])
 
