@@ -107,9 +107,8 @@ def carry(shell: InteractiveShell, run: Run, options: Mapping[str, Any]) -> None
         show_in_background(shell, run, options, start=True)
         return
     view = View(shell, run)
-    view.header()
     try:
-        run.follow(view.show, start=True)
+        run.follow(view.show, start=True, first=view.header, pause=view.pause, last=view.result)
     finally:
         view.result()
     bind_files(options.get("bind", []), run, names)

@@ -34,6 +34,8 @@ CHUNK = 256 << 10
 SLICE = 4096
 """When both streams speak they are read in turns: that keeps their order as well as two pipes allow."""
 NOTICE_SECONDS = 0.05
+FIRST_SECONDS = 0.001
+"""Between the first words and their notice: those of a short command are told with its end."""
 DRAINING_SECONDS = 2.0
 BUSY_CHUNKS = 100
 """Chunks between two notices above which the guardian naps a little, so that many small writes are read as one."""
@@ -216,7 +218,7 @@ class Guardian:
             return
         now = time.monotonic()
         due = self.loop.due("_quiet")
-        due = now if due == float("inf") else due
+        due = now + FIRST_SECONDS if due == float("inf") else due
         if self.written.total == self.noticed:  # an unfinished line may still become whole
             due = max(due, now + NOTICE_SECONDS)
         if due < self.loop.due("_notify"):
@@ -224,6 +226,8 @@ class Guardian:
 
     def _notify(self) -> None:
         self.chunks = 0
+        if not self.alive:  # it is told with the end
+            return
         self.noticed = self.written.total
         self.loop.after(NOTICE_SECONDS, self._quiet)
         notice = self.written.notice()

@@ -85,6 +85,7 @@ class Context:
             new ones; *renewal*: seconds until the next one.
         entries, error: what the execution itself logged, and why it failed where no task did.
         launch: gives another flow of this notebook, by namespace and id, as a run that is not yet started.
+        launched: its first process was asked for, or it has ended without one.
         options: of the magic line and the `#|` lines, by long name.
         request: what was typed; it is enough to run it again.
         of: the journal's row, of a run that another kernel began; *again*: from its beginning.
@@ -140,8 +141,10 @@ class Context:
         self.broadcast = Broadcast(Progress(self.name))
         self.pauses = Gates()
         self.host = SessionHost(self)
+        self.launched = threading.Event()
         self.entry = Entry(self, self.journal, self.of)
         self._lock = threading.RLock()
+        self._left: list[Prepared] = []
         self._broom: ThreadPoolExecutor | None = None
 
     @property
@@ -357,10 +360,15 @@ class Context:
         if prepared.job.here or prepared.job.shared or (result.exit and result.exit.kept):
             self.entry.over(prepared)
         elif self.cell:
-            self._remove(prepared)
+            self._sweep()
+            self._left.append(prepared)
         else:
             self._broom = self._broom or ThreadPoolExecutor(1, "kestra-broom")
             self._broom.submit(self._remove, prepared)
+
+    def _sweep(self) -> None:
+        while self._left:
+            self._remove(self._left.pop())
 
     def _remove(self, prepared: Prepared) -> None:
         if why := remove_tree(Path(prepared.job.root)):
@@ -368,7 +376,8 @@ class Context:
         self.entry.over(prepared)
 
     def swept(self) -> None:
-        """Return when the directories of all attempts are gone: a flow's next task does not wait for that."""
+        """Return when the directories of all attempts are gone: no task waits for that, and no cell for its result."""
+        self._sweep()
         if self._broom is not None:
             self._broom.shutdown()
             self._broom = None
@@ -399,7 +408,11 @@ def _folder(value: str) -> str:
 
 def environment_variables(environ: Mapping[str, str]) -> dict[str, str]:
     """``KESTRA_FOO`` and ``ENV_FOO`` are ``envs.foo`` (``RunContextCache``; the prefix was renamed in 0.23)."""
-    named: dict[str, str] = {}
-    for prefix in ("ENV_", "KESTRA_"):
-        named |= {k.removeprefix(prefix).lower(): v for k, v in environ.items() if k.startswith(prefix)}
-    return named
+    prefixes = ("ENV_", "KESTRA_")
+    names = [name for name in environ if name.startswith(prefixes)]
+    return {
+        name.removeprefix(prefix).lower(): environ[name]
+        for prefix in prefixes
+        for name in names
+        if name.startswith(prefix)
+    }

@@ -33,21 +33,28 @@ class Entry:
         self.of = of
         self.mine = of is None or context.again
         self.leaving = False
+        self._begun = of is not None and not context.again
         self._context = context
         self._journal = journal
         self._attempts: dict[str, tuple[str, str]] = {}
         self._lock = threading.Lock()
 
-    def begin(self) -> None:
-        """Write it down, unless it is there already because another kernel did."""
+    def begin(self, **known: str | tuple[str, ...]) -> None:
+        """Write it down, once, unless it is there already because another kernel did.
+
+        A flow begins with it; a cell with its process, for which everything is *known* a millisecond later, or with
+        what is installed for that.
+        """
         context, journal = self._context, self._journal
-        if journal is None or (self.of is not None and not context.again):
+        if journal is None or self._begun:
             return
+        self._begun = True
         record = Record(
             id=context.id,
             name=context.name,
             folder=str(context.folder.path),
             request=self._request(),
+            **known,  # type: ignore[arg-type]
             requeue=context.wishes.requeue,
             detached=context.outlives,
             attempt=self.of.attempt + 1 if self.of else 1,
@@ -64,16 +71,13 @@ class Entry:
         with self._lock:
             self._attempts[f"{job.task_run}-{job.attempt}"] = (f"{job.marker:x}", "" if job.here else job.root)
             marks, roots = zip(*self._attempts.values(), strict=True)
-        self._told(
-            self._journal.launching(
-                self._context.id,
-                marker=" ".join(marks),
-                work="\n".join(filter(None, roots)),
-                secrets=self._context.secrets.names,
-                request=self._request() if self._context.cell else None,
-                mask=self._context.masked_values(),
-            )
-        )
+        known = {"marker": " ".join(marks), "work": "\n".join(filter(None, roots))}
+        secrets = tuple(sorted(self._context.secrets.names))
+        if not self._begun:
+            self.begin(secrets=secrets, **known)
+            return
+        request, mask = self._request() if self._context.cell else None, self._context.masked_values()
+        self._told(self._journal.launching(self._context.id, secrets=secrets, request=request, mask=mask, **known))
 
     def started(self, event: Started) -> None:
         if self._journal is not None and self.mine:
@@ -95,6 +99,7 @@ class Entry:
         left = self._context.wishes.requeue and (self.leaving or self._died_with_kernel())
         if self._journal is None or not self.mine or left:
             return
+        self.begin()  # of a cell that failed before its process
         code = next((result.exit_code for result in reversed(self._context.live.values())), None)
         mask = self._context.masked_values()
         self._journal.ended(self._context.id, state.value, exit_code=code, error=error, mask=mask)

@@ -39,11 +39,8 @@ class FlowEngine:
         for sentence in self.context.told():
             self._log("INFO", sentence)
         key = (self.flow.namespace, self.flow.id)
-        try:
-            with self.slots.taken(key, self.flow.concurrency, self._queued, lambda: bool(self.tasks.stopped)) as state:
-                return self._all() if state is State.RUNNING else state
-        finally:
-            self.context.swept()
+        with self.slots.taken(key, self.flow.concurrency, self._queued, lambda: bool(self.tasks.stopped)) as state:
+            return self._all() if state is State.RUNNING else state
 
     def stop(self, *, grace: float | None = None, reason: Reason = "stop") -> None:
         """End every task of the execution at once."""

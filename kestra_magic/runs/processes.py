@@ -56,7 +56,11 @@ class ProcessLife(Life):
     def _begun(self) -> Running:
         assert self.result.prepared is not None
         self.context.entry.launching(self.result.prepared)
-        return self._runner.start(self.result.prepared.job)
+        for sentence in self.context.told():
+            self._log("WARN", sentence)
+        running = self._runner.start(self.result.prepared.job)
+        self.context.launched.set()
+        return running
 
     def _watch(self, helper: Popen[str] | None) -> None:
         """Something is installed for the task, or someone else's work is awaited: that ends with it.
@@ -64,6 +68,7 @@ class ProcessLife(Life):
         Raises:
             KestraMagicError: it has been stopped.
         """
+        self.context.entry.begin()  # that may take long
         with self._lock:
             if self._stop and helper is None:
                 raise KestraMagicError(f"killed ({self._stop[1]})")
@@ -84,8 +89,6 @@ class ProcessLife(Life):
             place = self.context.place(self.task, self.id, self.attempts, self.frame, runner=self._runner)
         self.result.prepared = prepare(self.task, replace(place, watch=self._watch))
         self.result.log_file = LogFile(Path(place.log_dir))
-        for sentence in self.context.told():
-            self._log("WARN", sentence)
 
     def _followed(self, running: Running) -> State:
         listener = Listener(self.result, self._log)

@@ -32,6 +32,8 @@ __all__ = ["Engine", "Run", "RunStopped", "TaskException"]
 
 
 TICK_SECONDS = 0.05
+HEAD_START = 0.05
+"""Seconds that a process has to begin before anything is displayed: both take a millisecond, and none waits."""
 
 
 class TaskException(KestraMagicError):
@@ -81,17 +83,20 @@ class Run:
         try:
             state, error = self._state()
         finally:  # whatever went wrong here, whoever listens must not wait for ever
+            context.launched.set()
             context.emit(Settled(state=state, error=error, outputs=context.outputs, at=time.time()))
             if context.gpus:
                 context.gpus.release()
             context.entry.end(state, error)
             context.broadcast.close()
+            context.swept()
             context.afterwards()
 
     def _state(self) -> tuple[State, str]:
         context = self.context
         try:
-            context.entry.begin()
+            if not context.cell:
+                context.entry.begin()
             state = self._engine.run()
             error = "" if state.ok else self._error()
             context.finish(state, error)
@@ -243,12 +248,24 @@ class Run:
 
     # What one does with it
 
-    def follow(self, show: Show, *, start: bool = False, from_start: bool = False) -> Self:
+    def follow(
+        self,
+        show: Show,
+        *,
+        start: bool = False,
+        from_start: bool = False,
+        first: Callable[[], None] = lambda: None,
+        pause: Callable[[], None] = lambda: None,
+        last: Callable[[], None] = lambda: None,
+    ) -> Self:
         """Show the run until it ends or pauses; the first interrupt asks its processes to end, the second ends them.
 
         Args:
             start: it has not begun yet.
             from_start: show also what was told before.
+            first: shows what comes before all that; of a run that begins, while its process does.
+            pause: nothing follows just now; what was shown so far may be written out.
+            last: shows how it ended, while what it leaves behind is cleaned up.
         """
         if from_start and self.ended:
             self._tell_again(show)
@@ -256,11 +273,18 @@ class Run:
         if start:
             self.start()
         with _interrupts(seat):
+            if start:
+                self.context.launched.wait(HEAD_START)
+            first()
             for told in seat:
                 if told is None:
                     self.stop(reason="interrupt", grace=0 if self.state is State.KILLING else None)
                 elif told[1] is not None:
                     show(told[0], told[1])
+                    if isinstance(told[1], Settled) and not told[1].task_run:
+                        last()
+                if seat.queue.empty():
+                    pause()
                 if self.waits and seat.queue.empty():
                     break
         return self
@@ -281,7 +305,13 @@ class Run:
         """
         if not self.context.broadcast.closed.wait(timeout):
             raise TimeoutError(f"`{self.name}` still runs after {timeout:g} s")
+        self.cleared()
         return self
+
+    def cleared(self, seconds: float | None = None) -> None:
+        """Wait, of a run that has ended, until its directories are gone too: a cell shows its result before that."""
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(seconds)
 
     def __await__(self) -> Generator[Any, None, Self]:
         return self._awaited().__await__()

@@ -203,6 +203,9 @@ class Session:
         until = time.monotonic() + LAST_WORDS
         for run in live:
             run.context.broadcast.closed.wait(max(0.0, until - time.monotonic()))
+        for run in self.runs:
+            if run.ended:
+                run.cleared(max(0.0, until - time.monotonic()))
 
     # A process cell
 

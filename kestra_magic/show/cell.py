@@ -72,6 +72,9 @@ class Cell(Protocol):
 
     def stream(self, name: Stream, text: str) -> None: ...
 
+    def pause(self) -> None:
+        """Nothing follows just now: what was written may be seen."""
+
     def display(self, bundle: Mapping[str, Any]) -> None: ...
 
 
@@ -101,8 +104,12 @@ class ThisCell:
             self._file().flush()
             self._last = name
         self._file().write(text)
-        # Else the kernel's own stream sends it a fifth of a second later.
-        if not self.frontend.jupyter or time.monotonic() - self._flushed >= self._pause:
+        if not self.frontend.jupyter:
+            self._file().flush()
+
+    def pause(self) -> None:
+        # Where it is too soon the kernel's own stream sends it a fifth of a second later.
+        if time.monotonic() - self._flushed >= self._pause:
             self._file().flush()
             self._flushed = time.monotonic()
 
@@ -143,6 +150,9 @@ class LateCell:
                 self._timer = threading.Timer(self._pause, self._flush)
                 self._timer.daemon = True
                 self._timer.start()
+
+    def pause(self) -> None:
+        pass
 
     def display(self, bundle: Mapping[str, Any]) -> None:
         with self._lock:

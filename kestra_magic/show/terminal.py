@@ -30,6 +30,9 @@ class _Terminal:
         file.write(text)
         file.flush()
 
+    def pause(self) -> None:
+        pass
+
     def display(self, bundle: Mapping[str, Any]) -> None:
         self.stream("stdout", f"{bundle['text/plain']}\n")
 

@@ -67,6 +67,7 @@ class View:
         self._stream = LiveStream(self.cell, settings, labels=not run.context.cell)
         self._console: Console | None = None
         self._background = background
+        self._finished = False
 
     def header(self) -> None:
         if self.cell.frontend.jupyter:
@@ -79,7 +80,14 @@ class View:
         if self._console:
             self._console.show(progress, event)
 
+    def pause(self) -> None:
+        self.cell.pause()
+
     def result(self) -> None:
+        """Show how it ended, once."""
+        if self._finished:
+            return
+        self._finished = True
         self._stream.finish(self._tail)
         self.cell.display(result(self.run, key=self.key))
         if self._console:
