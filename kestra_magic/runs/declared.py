@@ -6,6 +6,7 @@ import json
 import math
 import re
 from datetime import date, datetime, time, timedelta
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
@@ -37,8 +38,8 @@ class Inputs:
         Raises:
             KestraMagicError: no input can hold it.
         """
-        plain_id = _id(name)
-        wanted = [plain_id, f"{_id(task)}_{plain_id}", *(f"{_id(task)}_{plain_id}_{n}" for n in range(2, 100))]
+        plain_id, own = _id(name), f"{_id(task)}_{_id(name)}"
+        wanted = chain((plain_id, own), (f"{own}_{n}" for n in count(2)))
         made = next(each for each in wanted if each not in self._values or _same(self._values[each], value))
         if made not in self._values:
             self.declared[made] = declaration(made, value)

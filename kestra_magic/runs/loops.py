@@ -75,20 +75,22 @@ def as_value(value: Any) -> str:
 
 
 def until(life: FlowableLife) -> State:
-    """Source: ``LoopUntil``: its tasks, then the condition, then a wait."""
+    """Source: ``LoopUntil``: its tasks, then the limits, then the condition, then a wait."""
     task: LoopUntil = life.task  # type: ignore[assignment]
     limits = _Limits(life)
     turn = 0
     while True:
         turn += 1
-        state = life.inner(task.tasks, life.inside())
         life.give({"iterationCount": turn})
-        if not state.ok or not falsy(life.get("condition")):
+        state = life.inner(task.tasks, life.inside())
+        if not state.ok:
             return state
         if limits.reached(turn):
             failed = life.get("fail_on_max_reached")
-            life.log("ERROR" if failed else "WARN", f"the condition did not hold after {turn} iterations")
+            life.log("ERROR" if failed else "WARN", f"the limit of `checkFrequency` is reached after {turn} iterations")
             return State.FAILED if failed else state
+        if not falsy(life.get("condition")):
+            return state
         if life.halted(limits.interval):
             return State.KILLED
 
@@ -106,7 +108,6 @@ class _Limits:
         self._began = time.monotonic()
 
     def reached(self, turn: int) -> bool:
-        if self._count is not None and turn >= self._count:
+        if self._count is not None and turn > self._count:  # one more than said, as on a server
             return True
-        late = time.monotonic() + self.interval - self._began
-        return self._seconds is not None and late > self._seconds.total_seconds()
+        return self._seconds is not None and time.monotonic() - self._began > self._seconds.total_seconds()
