@@ -27,8 +27,6 @@ def show_form(shell: InteractiveShell, source: Source, options: Mapping[str, Any
     Raises:
         SourceError: the flow cannot be: every problem with its line.
     """
-    from IPython.display import display
-
     flow = session().load(source, strict=bool(options.get("strict", current().strict)), name=name).flow
     rest = {key: value for key, value in options.items() if key not in ("form", "input")}
 
@@ -43,4 +41,4 @@ def show_form(shell: InteractiveShell, source: Source, options: Mapping[str, Any
         carry(shell, run, rest)
 
     form = InputForm(flow.inputs, go, flow_values(options, names_of(shell)))
-    display(form.widget)  # type: ignore[no-untyped-call]
+    shell.display_pub.publish(data=form.bundle(flow.id), metadata={})

@@ -188,7 +188,7 @@ def _metric_name(task: str, metric: Any, cell: bool) -> str:
 def _said(run: Run) -> str:
     """The first lines of what its tasks wrote."""
     tasks = [task for task in run.context.live.values() if task.log.file]
-    lines = [(task.task_id, line) for task in tasks for line in task.log.text().splitlines()[:MOST_LINES]]
+    lines = [(task.task_id, line) for task in tasks for line in task.log.settled(MOST_LINES)]
     return "".join(f"{line}\n" if run.context.cell else f"{task} | {line}\n" for task, line in lines)
 
 

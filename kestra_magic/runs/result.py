@@ -131,6 +131,10 @@ class Logs:
         """What was written, without ANSI."""
         return _ANSI.sub("", self._file.text(stream)) if self._file else ""
 
+    def settled(self, most: int) -> list[str]:
+        """The first lines, without earlier states of progress bars."""
+        return [_ANSI.sub("", line.text) for line in (self._file.lines(0, most) if self._file else ()) if not line.over]
+
     def tail(self, stream: str | None = None, lines: int = 200) -> str:
         return self._file.tail(stream, lines) if self._file else ""
 

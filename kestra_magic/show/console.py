@@ -85,7 +85,7 @@ class Console:
             "phase": progress.state.value,
             "started": progress.started,
             "ended_at": progress.ended if progress.state.ended else None,
-            "exit": attempt.exit.known_code if attempt.exit else None,
+            "exit": attempt.exit.known_code if attempt.exit and not self._source.flow else None,
             "tasks": tasks_of(progress) if self._source.flow else [],
             "attempt": attempt.number,
             "attempts": len(progress.task.attempts),

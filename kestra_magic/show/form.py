@@ -50,6 +50,13 @@ class InputForm:
         rows = [self._row(name, field) for name, field in self.fields.items()]
         self.widget = self._widgets.VBox([*rows, self.button, self.said, self.output])
 
+    def bundle(self, name: str) -> dict[str, Any]:
+        """Return the form; where it cannot live, as in a saved page, what it asks for."""
+        asked = ", ".join(f"{each.id} ({each.type})" for each in self.inputs.values()) or "nothing"
+        said = f"The form of `{name}` asks for {asked}: run the cell to fill it in."
+        static = {"text/plain": said, "text/html": f"<div>{html.escape(said)}</div>"}
+        return {**self.widget._repr_mimebundle_(), **static}
+
     def run(self) -> None:
         """Hand over what was filled in; meanwhile no second run begins."""
         self.button.disabled = True

@@ -153,7 +153,7 @@ class WatchedRun:
 
     def _logs(self) -> list[tuple[str, LogFile]]:
         results = list(self._run.context.live.values())
-        return [(result.task_id, result.log_file) for result in results if result.log_file]
+        return [(f"{r.task_id} {r.value or ''}".rstrip(), r.log_file) for r in results if r.log_file]
 
     @property
     def root(self) -> Path | None:

@@ -34,10 +34,16 @@ tasks:
   - id: extract
     type: io.kestra.plugin.scripts.shell.Commands
     commands: ["echo fetching; sleep 0.3"]
-  - id: load
-    type: io.kestra.plugin.scripts.shell.Commands
-    commands: ["seq 1 3; sleep 0.5"]
+  - id: each
+    type: io.kestra.plugin.core.flow.ForEach
+    values: [berlin, paris, rome]
+    concurrencyLimit: 2
+    tasks:
+      - id: load
+        type: io.kestra.plugin.scripts.shell.Commands
+        commands: ["echo {{ taskrun.value }}; sleep 0.5"]
 """
+RUNS = "%kestra runs"
 TABS = ("Log", "Outputs", "Files", "Metrics", "Resources", "Rendered")
 FRAME = """name => {
   const box = document.querySelector(name);
@@ -48,9 +54,9 @@ FRAME = """name => {
 
 @pytest.fixture(scope="module")
 def notebook(visit):
-    page = visit("access", TRAINS, FAILS, FLOW, width=1280)
+    page = visit("access", TRAINS, FAILS, FLOW, RUNS, width=1280)
     page.run(0)
-    page.console.get_by_text("epoch 03").wait_for()
+    page.console.get_by_text("epoch 08").wait_for()
     page.picture("running")
     page.idle(0)
     page.run(1)
@@ -59,6 +65,9 @@ def notebook(visit):
     page.idle(2)
     for at in range(3):
         page.console.nth(at).locator(".kc-badge:is([data-state=SUCCESS], [data-state=FAILED])").first.wait_for()
+    page.run(3)
+    page.idle(3)
+    page.page.get_by_role("region", name="Runs", exact=True).wait_for()
     yield page
     page.theme(dark=False)
     page.settled()
@@ -103,6 +112,7 @@ def test_the_error_and_the_tasks_over_time_pass_too(notebook, theme):
 
     error.screenshot(path=PICTURES / f"error-{theme}.png")
     flow.screenshot(path=PICTURES / f"tasks-{theme}.png")
+    notebook.console.nth(3).screenshot(path=PICTURES / f"runs-{theme}.png")
     assert violations(notebook) == []
 
 
@@ -113,7 +123,8 @@ def test_nothing_is_cut_off_where_there_is_little_room(notebook, tab):
     notebook.console.first.get_by_role("tab", name=re.compile(f"^{tab}")).click()
 
     notebook.console.first.screenshot(path=PICTURES / f"narrow-{tab.lower()}.png")
-    wide = notebook.page.evaluate(FRAME, ".kestra-console")
+    notebook.console.nth(3).screenshot(path=PICTURES / "narrow-runs.png")
+    wide = notebook.page.evaluate(FRAME, ".kestra-console") + notebook.page.evaluate(FRAME, "[aria-label=Runs]")
     notebook.page.evaluate("() => document.head.lastElementChild.remove()")
     notebook.page.set_viewport_size({"width": 1280, "height": 900})
     assert wide == []
@@ -130,6 +141,8 @@ def test_pictures_of_the_documentation_are_made_anew(notebook):
     notebook.theme(dark=True)
     shown(train, "Metrics").screenshot(path=docs / "console-metrics.png")
     shown(flow, "Tasks").screenshot(path=docs / "console-tasks.png")
+    notebook.theme(dark=False)
+    notebook.console.nth(3).screenshot(path=docs / "console-runs.png")
     shutil.copy(PICTURES / "running.png", docs / "console-running.png")
 
-    assert len(list(docs.glob("console-*.png"))) >= 5
+    assert len(list(docs.glob("console-*.png"))) >= 6

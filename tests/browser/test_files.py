@@ -34,6 +34,7 @@ for name, text in made.items():
     with open(name, 'w') as file: file.write(text)
 with open('data.bin', 'wb') as file: file.write(bytes(range(256)) * 4)
 with open('picture.png', 'wb') as file: file.write(png(64, 64, (b'\0' + b'\x80' * 64) * 64))
+with open('wide.png', 'wb') as file: file.write(png(3000, 20, (b'\0' + b'\x80' * 3000) * 20))
 with open('bomb.png', 'wb') as file: file.write(png(60000, 60000))
 pq.write_table(pa.table({'n': list(range(5)), 't': ['x'] * 5}), 'table.parquet')
 with open('large.bin', 'wb') as file: file.truncate(9 << 20)
@@ -43,7 +44,7 @@ REFUSALS = ("Blocked script execution in 'about:srcdoc'", 'Content Security Poli
 LIVES = """%%kestra_process live -f kept.txt=given -f touched.txt=given -o 'out*' -l python --raw
 import os, time
 open('out.csv', 'w').write('a\\n1\\n'); open('scratch.tmp', 'w').write('x'); open('touched.txt', 'a').write('more')
-os.mkdir('many'); os.mkdir('closed'); os.chmod('closed', 0)
+os.mkdir('many'); os.symlink('/etc', 'outside')
 for n in range(3000): open(f'many/{n:05d}.txt', 'w').close()
 print('ready', flush=True)
 time.sleep(600)
@@ -81,7 +82,7 @@ def preview(notebook):
 @pytest.fixture
 def tree(notebook):
     notebook.console.get_by_role("searchbox", name="Search the files").fill("")
-    notebook.console.get_by_text("20 entries").wait_for()
+    notebook.console.get_by_text("21 entries").wait_for()
     return notebook.console.get_by_role("tree", name="Files of the run")
 
 
@@ -121,7 +122,7 @@ def test_a_search_looks_into_every_folder(notebook):
     assert notebook.console.get_by_role("treeitem").locator(".kc-name").inner_text() == "sub/deep/leaf.txt"
 
     query.fill("")
-    notebook.console.get_by_text("20 entries").wait_for()
+    notebook.console.get_by_text("21 entries").wait_for()
 
 
 def test_a_table_is_paged_sorted_and_says_how_much_of_it_is_shown(preview):
@@ -194,6 +195,20 @@ def test_an_image_is_shown_and_enlarged(preview):
     zoom = region.get_by_role("button", name="Actual size")
     zoom.click()
     assert zoom.get_attribute("aria-pressed") == "true"
+    zoom.click()
+    assert zoom.get_attribute("aria-pressed") == "false"
+
+
+def test_a_large_image_is_fitted_and_shown_in_its_own_size(preview):
+    region = preview("wide.png")
+    image = region.get_by_role("img", name="wide.png")
+    image.wait_for()
+    width = "(e) => e.decode().then(() => Math.round(e.getBoundingClientRect().width))"
+    assert image.evaluate(width) < 3000
+
+    region.get_by_role("button", name="Actual size").click()
+
+    assert image.evaluate(width) == 3000
 
 
 def test_other_bytes_are_shown_in_hex(preview):
@@ -247,6 +262,10 @@ def test_files_of_a_run_that_lives_bear_their_marks_and_may_vanish(opened):
         for name in ("kept.txt", "touched.txt", "out.csv", "scratch.tmp")
     }
     assert marks == {"kept.txt": "input", "touched.txt": "changed", "out.csv": "output", "scratch.tmp": "undeclared"}
+    page.console.get_by_role("treeitem", name="outside").click()
+    page.console.get_by_text("It may not be read.").wait_for()
+    page.console.get_by_role("treeitem", name="kept.txt").click()
+    page.console.get_by_role("region", name="Preview").get_by_text("text", exact=True).wait_for()
     page.console.get_by_role("treeitem", name="many").click()
     page.console.get_by_role("treeitem", name="00000.txt").wait_for()
     assert page.console.get_by_role("treeitem").count() < 60

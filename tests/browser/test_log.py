@@ -92,6 +92,51 @@ def test_keys_move_through_the_log(log, notebook):
     assert log.get_by_role("searchbox", name="Search the log").evaluate("(e) => e === document.activeElement")
 
 
+def test_keys_lead_from_match_to_match_and_out_of_the_search(log, notebook):
+    query = log.get_by_role("searchbox", name="Search the log")
+    query.fill("01000")
+    log.get_by_text("1 of 3,002 lines").wait_for()
+    query.fill("000 ")
+    log.get_by_text(re.compile("^3 of 3,002 lines$")).wait_for()
+
+    for key, place in (("Enter", 1), ("Enter", 2), ("Shift+Enter", 1)):
+        query.press(key)
+        log.get_by_text(f"{place}/3 of 3,002 lines").wait_for()
+    log.get_by_role("log").focus()
+    for key, place in (("n", 2), ("n", 3), ("Shift+N", 2)):
+        notebook.page.keyboard.press(key)
+        log.get_by_text(f"{place}/3 of 3,002 lines").wait_for()
+    query.press("Escape")
+    assert query.input_value() == ""
+    log.get_by_text(re.compile("^3,002 lines$")).wait_for()
+
+
+def test_what_is_selected_is_copied(log, notebook):
+    log.get_by_role("log").focus()
+    notebook.page.keyboard.press("Home")
+    log.locator(".kc-text", has_text="00003 INFO").click(click_count=3)
+
+    log.get_by_role("button", name="Copy", exact=True).click()
+    log.get_by_text("Copied.").wait_for()
+
+    copied = notebook.page.evaluate("() => navigator.clipboard.readText()")
+    assert copied.strip() == "00003 INFO step green loss=0.5 see https://example.org/3"
+    notebook.page.evaluate("() => getSelection().removeAllRanges()")
+
+
+def test_earlier_states_of_a_bar_are_left_out_until_they_are_asked_for(opened):
+    bar = "for n in range(50): print(f'{2 * n}%|#####', end='\\r', flush=True)\nprint('done')"
+    page = opened(f"%%kestra_process bar -l python --raw\n{bar}")
+    page.run()
+    page.state("SUCCESS")
+    page.console.get_by_text("done", exact=True).wait_for()
+    page.console.get_by_text("1 of 51 lines").wait_for()
+
+    page.console.get_by_label("Lines to show").select_option("")
+
+    page.console.get_by_text(re.compile("^51 lines$")).wait_for()
+
+
 def test_scrolling_up_pauses_following_and_the_button_takes_it_up_again(log, notebook):
     log.get_by_role("log").hover()
     notebook.page.mouse.wheel(0, -2000)

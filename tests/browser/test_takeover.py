@@ -8,6 +8,11 @@ import pytest
 
 from tests.browser.jupyter import OLDER
 
+DEAF = """%%kestra_process deaf
+#| grace: 600
+trap '' TERM; echo up; while :; do sleep 600 & wait $!; done"""
+TABLE = """%%kestra_process made -o '*.csv'
+printf 'a,b\\n1,2\\n' > table.csv; echo '::{"outputs": {"best": 1}}::'; echo said"""
 WAITS = "%%kestra_process train\necho up; sleep 60 & wait"
 SAYS = "%%kestra_process train\necho said by the child; echo and this >&2"
 FAILS = "%%kestra_process train -l python\n1 / 0"
@@ -26,6 +31,56 @@ def test_stop_ends_the_run_while_its_cell_runs(opened, front, kernel):
 
     page.state("KILLED")
     page.idle()
+    page.settled()
+
+
+def test_stop_pressed_again_does_not_wait(opened):
+    page = opened(DEAF)
+    page.run()
+    page.console.get_by_text("up", exact=True).wait_for()
+    page.console.get_by_role("button", name="Stop").click()
+    page.state("KILLING")
+
+    page.console.get_by_role("button", name="Kill").click()
+
+    page.state("KILLED")
+    page.idle()
+    page.settled()
+
+
+def test_a_run_in_the_background_is_stopped_too(opened):
+    page = opened("%%kestra_process train --bg\necho up; sleep 600", "1 + 1")
+    page.run(0)
+    page.idle(0)
+    page.console.get_by_text("up", exact=True).wait_for()
+    page.run(1)
+    page.idle(1)
+
+    page.console.get_by_role("button", name="Stop").click()
+
+    page.state("KILLED")
+    page.settled()
+
+
+def test_notebook_7_has_the_log_the_files_and_their_code_too(opened, tmp_path):
+    page = opened(TABLE, front="notebook")
+    page.run()
+    page.state("SUCCESS")
+    page.idle()
+    page.console.get_by_text("said", exact=True).wait_for()
+    page.tab("Outputs")
+    page.console.get_by_text("best: 1").wait_for()
+    page.tab("Files")
+    page.console.get_by_role("treeitem", name="table.csv").click()
+    page.console.get_by_role("columnheader", name="a").wait_for()
+    with page.page.expect_download() as download:
+        page.console.get_by_role("button", name="Download").last.click()
+    download.value.save_as(tmp_path / "table.csv")
+    assert (tmp_path / "table.csv").read_text() == "a,b\n1,2\n"
+
+    page.console.get_by_role("button", name="Open as DataFrame").click()
+
+    page.page.locator(".jp-Notebook .jp-CodeCell").nth(1).get_by_text("table = made.files['table.csv']").wait_for()
     page.settled()
 
 

@@ -21,9 +21,13 @@ tasks:
   - id: extract
     type: io.kestra.plugin.scripts.shell.Commands
     commands: [echo one]
-  - id: load
-    type: io.kestra.plugin.scripts.shell.Commands
-    commands: [echo two]
+  - id: each
+    type: io.kestra.plugin.core.flow.ForEach
+    values: [two]
+    tasks:
+      - id: load
+        type: io.kestra.plugin.scripts.shell.Commands
+        commands: ["echo {{ taskrun.value }}"]
 """
 
 
@@ -73,6 +77,17 @@ def test_outputs_are_a_tree_whose_expressions_are_copied_and_rendered(run, noteb
     panel.get_by_role("button", name="Render").click()
     answer = panel.get_by_label("The rendered expression")
     answer.get_by_text("64", exact=True).wait_for()
+
+
+def test_a_branch_of_the_outputs_is_folded(run):
+    panel = tab(run, "Outputs")
+    branch = panel.get_by_role("button", name="params: {1 key}")
+    branch.click()
+    panel.get_by_text("layers:").wait_for(state="hidden")
+    assert branch.get_attribute("aria-expanded") == "false"
+
+    branch.click()
+    panel.get_by_text("layers:").wait_for()
 
 
 def test_a_wrong_expression_says_what_is_wrong(run):
@@ -143,10 +158,12 @@ def test_a_flow_shows_its_tasks_over_time_and_their_lines_as_one_log(notebook, r
     notebook.run(2)
     flow = notebook.console.nth(2)
     flow.locator(".kc-badge[data-state=SUCCESS]").first.wait_for(timeout=60_000)
-    flow.get_by_text("load │ two").wait_for()
+    flow.get_by_text("load two │ two").wait_for()
 
     panel = tab(flow, "Tasks")
 
     panel.get_by_role("rowheader", name=re.compile("^extract")).wait_for()
-    assert panel.locator(".kc-gantt-bar").count() == 2
-    assert panel.get_by_text("SUCCESS").count() == 2
+    panel.get_by_role("rowheader", name=re.compile("^load two")).wait_for()
+    assert panel.locator(".kc-gantt-bar").count() == 3
+    assert panel.locator(".kc-gantt-whole").count() == 1
+    assert panel.get_by_text("SUCCESS").count() == 3

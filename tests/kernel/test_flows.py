@@ -78,7 +78,9 @@ def test_a_form_is_shown_and_runs(kernel):
     )
 
     assert reply.status == "ok", reply.traceback
-    assert any("application/vnd.jupyter.widget-view+json" in shown["data"] for shown in reply.of("display_data"))
+    (shown,) = reply.of("display_data")
+    assert "application/vnd.jupyter.widget-view+json" in shown["data"]
+    assert "The form of `asks` asks for n (INT)" in reply.html
     found = "import gc\nfrom kestra_magic.show.form import InputForm\nform = next(o for o in gc.get_objects() if isinstance(o, InputForm))\n"
     missing = kernel.run(found + "form.button.click()\nprint(form.said.value)")
     assert "Missing required input:n" in missing.text()

@@ -118,6 +118,13 @@ def test_tables_and_texts_are_shown_by_what_changed(book: Book) -> None:
     assert "~ vars.n: 1 → 2" in shown["text/plain"]
 
 
+def test_earlier_states_of_a_bar_are_no_difference(book: Book) -> None:
+    for states in ("10%|#", "30%|###\\r 60%|######"):
+        book.cell("train -l python --raw", f"print('begins'); print('{states}', end='\\r'); print('100%|#########')")
+
+    assert compared(book, "train").log == ()
+
+
 def test_images_stand_side_by_side(book: Book) -> None:
     for color in (0, 255):
         (book.folder / "p.png").write_bytes(png(color))

@@ -1,7 +1,7 @@
 // Numbers over time and over runs, as lines; each also as words for those who do not see them.
-function lineChart(title, points, { said = number, width = 560, height = 110, from = 0, across = "" } = {}) {
+function lineChart(title, points, { said = number, width = 560, height = 110, from = 0, upto = 1e-12, across = "" } = {}) {
   const values = points.map(([, y]) => y);
-  const most = Math.max(...values, 1e-12);
+  const most = Math.max(...values, upto);
   const least = Math.min(...values, from ?? Infinity);
   const [start, end] = [points[0][0], points.at(-1)[0]];
   const x = (value) => 4 + ((value - start) / Math.max(1e-9, end - start)) * (width - 8);
@@ -20,10 +20,11 @@ function lineChart(title, points, { said = number, width = 560, height = 110, fr
       points.length <= 40 ? points.map(([a, b]) => svg("circle", { class: "kc-point", cx: x(a), cy: y(b), r: 2.5 }, svg("title", {}, said(b)))) : [])));
 }
 
+const PERCENT = new Set(["cpu", "gpu_percent"]); // a scale that ends below 10 % would make noise of nothing
 function resourcesView({ model }) {
   const place = h("div", { class: "kc-figures" });
   const rate = (value) => `${bytes(value)}/s`;
-  const KINDS = [["cpu", "CPU", (value) => `${Math.round(value)} %`], ["rss", "Memory", bytes], ["read", "Read from disk", rate], ["write", "Written to disk", rate],
+  const KINDS = [["cpu", "CPU", (value) => `${Math.round(value)} %`], ["rss", "Memory", bytes], ["read", "Read", rate], ["write", "Written", rate],
     ["gpu_percent", "GPU", (value) => `${Math.round(value)} %`], ["gpu_bytes", "GPU memory", bytes]];
   let visible = false;
   function show() {
@@ -32,7 +33,7 @@ function resourcesView({ model }) {
     const at = state.at || [];
     const charts = KINDS.filter(([key]) => state[key]?.length > 1 && (["cpu", "rss"].includes(key) || state[key].some(Boolean))).map(([key, title, said]) =>
       lineChart(state.gpu_label && key.startsWith("gpu") ? `${title} (${state.gpu_label})` : title,
-        state[key].map((value, index) => [at[index] ?? index, value]), { said, across: ` · ${seconds(at.at(-1) - at[0])}` }));
+        state[key].map((value, index) => [at[index] ?? index, value]), { said, upto: PERCENT.has(key) ? 10 : 1, across: ` · ${seconds(at.at(-1) - at[0])}` }));
     const given = state.gpus ? [h("p", { class: "kc-given kc-quiet" }, state.gpus)] : [];
     place.replaceChildren(...given, ...(charts.length ? charts : [h("p", { class: "kc-empty kc-quiet" },
       state.ended ? "It ended before its use of the machine was measured twice." : "Measured from the first second on …")]));

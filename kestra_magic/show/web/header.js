@@ -106,8 +106,8 @@ function headerView({ model, ask, say, fold }) {
     usage.hidden = ended || !rss.length;
     if (usage.hidden) return;
     usage.replaceChildren(
-      h("span", { class: "kc-gauge" }, "CPU ", spark(cpu), ` ${Math.round(cpu.at(-1) || 0)} %`),
-      h("span", { class: "kc-gauge" }, "Memory ", spark(rss), ` ${bytes(rss.at(-1))}`),
+      h("span", { class: "kc-gauge" }, "CPU ", spark(cpu) ?? "", ` ${Math.round(cpu.at(-1) || 0)} %`),
+      h("span", { class: "kc-gauge" }, "Memory ", spark(rss) ?? "", ` ${bytes(rss.at(-1))}`),
       ...(gpu ? [h("span", { class: "kc-gauge" }, `GPU ${Math.round(gpu.percent)} % · ${bytes(gpu.bytes)}`)] : []),
       ...(processes > 1 ? [h("span", { class: "kc-gauge" }, plural(processes, "process", "processes"))] : []));
   }
@@ -122,6 +122,7 @@ function headerView({ model, ask, say, fold }) {
 }
 
 function spark(values, width = 72, height = 16) {
+  if (values.length < 2) return null;
   const most = Math.max(...values, 1e-9);
   const step = width / Math.max(1, values.length - 1);
   const points = values.map((value, at) => `${(at * step).toFixed(1)},${(height - 1 - (value / most) * (height - 2)).toFixed(1)}`);

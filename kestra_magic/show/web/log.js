@@ -250,9 +250,16 @@ function logView({ model, ask, say, save }) {
     wished = true;
     finder.set({ level: "ERROR", text: "" });
   }
+  const selected = () => {
+    const selection = document.getSelection();
+    return selection && !selection.isCollapsed && viewport.contains(selection.anchorNode) ? selection.toString() : "";
+  };
+  let held = ""; // JupyterLab takes a press as a choice of the cell, and the selection goes
+  copy.addEventListener("pointerdown", () => (held = selected()));
   async function copyLines() {
-    const chosen = getSelection();
-    if (!chosen.isCollapsed && viewport.contains(chosen.anchorNode)) return copyText(chosen.toString(), say);
+    const chosen = held || selected();
+    held = "";
+    if (chosen) return copyText(chosen, say);
     try {
       const answer = await ask("copy", { text: found.text, level: found.level });
       await copyText(answer.text, say);
@@ -299,10 +306,7 @@ function logView({ model, ask, say, save }) {
     else return;
     event.preventDefault();
   });
-  const chosen = () => {
-    const selection = document.getSelection();
-    if (selection && !selection.isCollapsed && viewport.contains(selection.anchorNode)) setFollow(false);
-  };
+  const chosen = () => selected() && setFollow(false);
   document.addEventListener("selectionchange", chosen);
   const off = store.on(refresh);
   refresh();

@@ -19,7 +19,7 @@ async function previewFile({ model, ask, say, save }, place, { path, size }) {
     reference && button("Copy reference", () => copyText(reference, say), { title: reference }));
   const head = h("div", { class: "kc-preview-head" },
     h("bdi", { class: "kc-preview-name" }, visible(path)),
-    h("span", { class: "kc-quiet" }, [bytes(seen.size), seen.said].filter(Boolean).join(" · ")), actions);
+    h("span", { class: "kc-quiet" }, [bytes(seen.size), seen.kind !== "none" && seen.said].filter(Boolean).join(" · ")), actions);
   place.replaceChildren(head, ...contents(seen, path));
 }
 
@@ -99,7 +99,7 @@ function tableOf({ columns, types, rows, numeric, said }) {
   fill();
   return h("div", { class: "kc-table" },
     h("div", { class: "kc-scroll", tabindex: "0", role: "region", "aria-label": "Rows" }, h("table", {}, h("thead", {}, h("tr", {}, heads)), body)),
-    h("div", { class: "kc-bar" }, back, on, where));
+    pages > 1 && h("div", { class: "kc-bar" }, back, on, where));
 }
 
 function jsonOf(text) {

@@ -16,21 +16,32 @@ function tasksView({ model }) {
     const from = started ?? Math.min(...tasks.map((task) => task.started || Infinity));
     const whole = Math.max(0.001, (ended ? end : now()) - from);
     const at = (time) => `${(100 * Math.max(0, Math.min(1, (time - from) / whole))).toFixed(2)}%`;
-    rows.replaceChildren(...tasks.map((task) => row(task, at, whole, from)));
+    const known = new Map(tasks.map((task) => [task.id, task]));
+    rows.replaceChildren(...tasks.map((task) => row(task, spanOf(task, tasks), deep(task, known), at, whole, from)));
     scale.replaceChildren(...[0, 0.25, 0.5, 0.75, 1].map((part) => h("span", {}, seconds(whole * part))));
   }
-  function row(task, at, whole, from) {
-    const spent = task.started ? (task.ended || now()) - task.started : 0;
-    const bars = task.attempts.map((attempt, index) => {
-      const until = attempt.ended || task.ended || now();
-      const bar = h("span", { class: "kc-gantt-bar", "data-state": attempt.state, title: `attempt ${index + 1}: ${seconds(Math.max(0, until - attempt.started))}, ${attempt.state.toLowerCase()}` });
-      bar.style.left = at(attempt.started);
-      bar.style.width = `max(3px, ${(100 * Math.max(0, until - attempt.started) / whole).toFixed(2)}%)`;
-      return bar;
-    });
-    const said = task.started ? `began after ${seconds(Math.max(0, task.started - from))}, ${plural(task.attempts.length, "attempt")}` : "not begun";
-    return h("tr", {}, h("th", { scope: "row", title: task.error || task.name }, task.name, h("span", { class: "kc-quiet kc-gantt-type" }, task.type)), h("td", {}, badgeOf(task.state)),
-      h("td", { class: "kc-numeric" }, task.attempts.length ? seconds(Math.max(0, spent)) : ""), h("td", { class: "kc-gantt-row" }, h("span", { class: "kc-unseen" }, said), bars));
+  // What holds other tasks takes as long as these.
+  const spanOf = (task, tasks) => {
+    if (task.attempts.length) return [task.started, task.ended || now()];
+    const inside = tasks.filter((other) => other.parent === task.id).map((other) => spanOf(other, tasks)).filter(Boolean);
+    return inside.length ? [Math.min(...inside.map(([from]) => from)), Math.max(...inside.map(([, to]) => to))] : null;
+  };
+  const deep = (task, known) => (known.has(task.parent) ? 1 + deep(known.get(task.parent), known) : 0);
+
+  function row(task, span, level, at, whole, from) {
+    const bar = (kind, state, begun, until, title) => {
+      const drawn = h("span", { class: `kc-gantt-bar ${kind}`, "data-state": state, title: `${title}: ${seconds(Math.max(0, until - begun))}, ${state.toLowerCase()}` });
+      drawn.style.left = `min(${at(begun)}, 100% - 3px)`;
+      drawn.style.width = `${(100 * Math.max(0, until - begun) / whole).toFixed(2)}%`;
+      return drawn;
+    };
+    const bars = task.attempts.map((attempt, index) => bar("", attempt.state, attempt.started, attempt.ended || task.ended || now(), `attempt ${index + 1}`));
+    if (span && !bars.length) bars.push(bar("kc-gantt-whole", task.state, ...span, "all in it"));
+    const said = span ? `began after ${seconds(Math.max(0, span[0] - from))}, ${plural(task.attempts.length, "attempt")}` : "not begun";
+    const name = h("th", { scope: "row", title: task.error || task.name }, task.name, h("span", { class: "kc-quiet kc-gantt-type" }, task.type));
+    name.style.paddingLeft = `${10 + 14 * level}px`;
+    return h("tr", {}, name, h("td", {}, badgeOf(task.state)),
+      h("td", { class: "kc-numeric" }, span ? seconds(Math.max(0, span[1] - span[0])) : ""), h("td", { class: "kc-gantt-row" }, h("span", { class: "kc-unseen" }, said), bars));
   }
   function changed() {
     Object.assign(drift, { kernel: model.get("state").now, here: performance.now() });

@@ -21,8 +21,10 @@ function outputsView({ model, ask, say }) {
     const copy = button("Copy", () => ((field.value = expression), copyText(expression, say)), { class: "kc-button kc-use", title: expression, "aria-label": `Copy ${expression}` });
     if (value === null || typeof value !== "object") return branch(key, value, false, () => copy);
     const kind = Array.isArray(value) ? `[${plural(value.length, "item")}]` : `{${plural(Object.keys(value).length, "key")}}`;
-    return h("div", { class: "kc-branch" }, h("details", { open: true }, h("summary", {}, h("span", { class: "kc-key" }, `${key}: `), h("span", { class: "kc-quiet" }, kind)),
-      h("div", { class: "kc-inside" }, Object.entries(value).slice(0, 500).map(([name, item]) => leaf(Array.isArray(value) ? `${path}[${name}]` : path + step(name), name, item)))), copy);
+    const inside = h("div", { class: "kc-inside" }, Object.entries(value).slice(0, 500).map(([name, item]) => leaf(Array.isArray(value) ? `${path}[${name}]` : path + step(name), name, item)));
+    const fold = h("button", { type: "button", class: "kc-folder", "aria-expanded": "true", onclick: () => fold.setAttribute("aria-expanded", String(!(inside.hidden = !inside.hidden))) },
+      h("span", { class: "kc-key" }, `${key}: `), h("span", { class: "kc-quiet" }, kind));
+    return h("div", {}, fold, copy, inside);
   }
   async function load() {
     try {
