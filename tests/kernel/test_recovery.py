@@ -171,6 +171,20 @@ def test_a_kernel_that_is_shut_down_leaves_what_asks_for_it_to_the_next(begin: B
     assert "KILLED" in row
 
 
+@pytest.mark.parametrize("now", [False, True], ids=["fault_10_restart", "fault_10_restart_now"])
+def test_a_kernel_that_is_restarted_leaves_nothing(begin: Begin, now: bool) -> None:
+    kernel = begin()
+    load(kernel)
+    pids = [up(kernel, f"%%kestra_process live{n} --bg\n{UP}; setsid sleep 300 & sleep 300") for n in range(2)]
+    everyone = [child for pid in pids for child in (pid, *system.children(pid))]
+    kernel.manager.restart_kernel(now=now)
+    kernel.client.wait_for_ready(timeout=60)
+
+    assert all(map(gone, everyone))
+    told = load(kernel).text()
+    assert told == "" or told.count("did not finish (FAILED)") == 2
+
+
 def test_secrets_are_fetched_anew_and_never_written(begin: Begin, tmp_path: Path) -> None:
     secret = "s3cret-välue/+=="
     given = {"SECRET_TOKEN": base64.b64encode(secret.encode()).decode()}

@@ -74,12 +74,13 @@ def one_round(seed: int, folder: Path, token: str, limit: Group | Limit) -> str:
     chance = random.Random(seed)
     way = chance.choice(sorted(set(WAYS) - (HUGE if seed % 10 else set())))
     name = chance.choice(sorted(FAULTS))
+    born = chance.choice(["hear(c, 'up'); ", ""])  # it stands, or is just being born
     moment = chance.choice([0, 0, 0.001, 0.003, 0.01, 0.03])
     folder.mkdir()
     kernel = Kernel(folder)
     try:
         limit.put(kernel.pid)
-        kernel.do(f"c = begin({stubborn(way, token)!r}); __import__('time').sleep({moment})")
+        kernel.do(f"c = begin({stubborn(way, token)!r}); {born}__import__('time').sleep({moment})")
         FAULTS[name](kernel)
         left = Witness(token).left()
         kernel.process.stdin.close() if kernel.process.stdin else None
@@ -88,7 +89,7 @@ def one_round(seed: int, folder: Path, token: str, limit: Group | Limit) -> str:
         gone = wait_until(lambda: not helpers_of(kernel.pid))
     finally:
         kernel.close()
-    said = f"round {seed}: {way} × {name} at {moment} s: "
+    said = f"round {seed}: {way} × {name} at {moment} s {'of its life' if born else 'of its birth'}: "
     return (said + f"{len(left)} survived" if left else "") + ("" if gone else said + "helpers are left")
 
 
@@ -96,6 +97,7 @@ def chaos(first: int, rounds: int, folder: Path, token: str, limit: Group | Limi
     left = [one_round(seed, folder / str(seed), f"{token}-{seed}", limit) for seed in range(first, first + rounds)]
 
     assert list(filter(None, left)) == []
+    assert any("up" in log.read_text("utf-8", "replace") for log in folder.rglob("run.log"))  # or nothing was proven
 
 
 @pytest.mark.parametrize("first", range(0, ROUNDS, TOGETHER))

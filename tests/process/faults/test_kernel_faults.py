@@ -94,8 +94,11 @@ def test_fault_07_a_forked_worker_holds_what_it_inherited(a_kernel: Kernel, toke
 def test_a_forked_worker_closes_what_is_its_parents(a_kernel: Kernel, token: str) -> None:
     a_kernel.begin(stubborn("plain", token))
 
-    a_kernel.do("said = os.fork() or os._exit(len(supervise.helpers._ready))")
+    worker = "worker = os.fork() or os._exit(len(supervise.helpers._ready) + bool(supervise._listening)); "
+    worker += "said = os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1])"
 
+    assert a_kernel.do("said = bool(supervise._listening)") is True
+    assert a_kernel.do(worker) == 0
     assert len(bearing(token)) == 1
 
 
