@@ -1,4 +1,4 @@
-"""The inputs of a flow: what may be declared of each type, how a value is read, and its limits (§6)."""
+"""The inputs of a flow: what may be declared of each type, how a value is read, and its limits."""
 
 from __future__ import annotations
 

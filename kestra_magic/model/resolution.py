@@ -1,4 +1,4 @@
-"""What the values given for a flow's inputs become: typed, checked, what others depend on first (§6)."""
+"""What the values given for a flow's inputs become: typed, checked, what others depend on first."""
 
 from __future__ import annotations
 

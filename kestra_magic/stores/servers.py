@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
 
 from kestra_magic.runners.kestra.client import Credentials
 from kestra_magic.stores.secrets import SecretNotFound, Secrets, remember
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 __all__ = ["credentials", "keep"]
 
 
-def credentials(url: str, environ: Mapping[str, str] | None = None) -> Credentials | None:
+def credentials(url: str) -> Credentials | None:
     """Return what is known for *url*: a token, a name with its password, what the keyring holds; or None.
 
     The variables are ``KESTRA_API_TOKEN``, ``KESTRA_USERNAME`` and ``KESTRA_PASSWORD``.
     """
-    environ = os.environ if environ is None else environ
-    token, name = environ.get("KESTRA_API_TOKEN", ""), environ.get("KESTRA_USERNAME", "")
+    token, name = os.environ.get("KESTRA_API_TOKEN", ""), os.environ.get("KESTRA_USERNAME", "")
     if token or name:
-        return Credentials(name, environ.get("KESTRA_PASSWORD", ""), token)
+        return Credentials(name, os.environ.get("KESTRA_PASSWORD", ""), token)
     try:
         kept = json.loads(Secrets(environ={}).get(_key(url)))
     except SecretNotFound:

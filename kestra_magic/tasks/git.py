@@ -26,11 +26,11 @@ def prepare_clone(task: Clone, place: Place) -> Prepared:
     Raises:
         KestraMagicError: a property is not what it must be.
     """
-    given = {name: _value(task, name, place) for name in ("url", "directory", "branch", "tag", "commit", "depth")}
+    given = {name: place.resolve(task, name) for name in ("url", "directory", "branch", "tag", "commit", "depth")}
     directory = f"{place.root}/{given['directory']}" if given["directory"] else place.root
     if ".." in str(given["directory"] or "").split("/"):
         raise KestraMagicError(f"directory: `{given['directory']}` leads out of the working directory")
-    user, password = _value(task, "username", place), _value(task, "password", place)
+    user, password = place.resolve(task, "username"), place.resolve(task, "password")
     url = _with_user(str(given["url"]), user, password)
     script = "\n".join(("set -e", *_commands(task, place, given, url, str(given["directory"] or "."))))
     secret = (password, quote(password, safe="")) if password else ()
@@ -43,7 +43,7 @@ def prepare_clone(task: Clone, place: Place) -> Prepared:
         root=place.root,
         shared=place.shared,
         log_dir=place.log_dir,
-        timeout=_seconds(task, place),
+        timeout=place.timeout(task),
         mask=(*place.mask(), *secret),
         **place.options,
     )
@@ -57,7 +57,7 @@ def _commands(task: Clone, place: Place, given: dict[str, Any], url: str, into: 
         words += ["--branch", str(ref)]
     if given["depth"] and not given["commit"]:
         words += ["--depth", str(given["depth"])]
-    if _value(task, "clone_submodules", place):
+    if place.resolve(task, "clone_submodules"):
         words.append("--recurse-submodules")
     commands = [shlex.join([*words, "--", url, into])]
     if given["commit"]:
@@ -68,8 +68,8 @@ def _commands(task: Clone, place: Place, given: dict[str, Any], url: str, into: 
 
 
 def _config(task: Clone, place: Place) -> list[str]:
-    certificate = _value(task, "trusted_ca_pem_path", place)
-    config = {**(_value(task, "git_config", place) or {})}
+    certificate = place.resolve(task, "trusted_ca_pem_path")
+    config = {**(place.resolve(task, "git_config") or {})}
     config |= {"http.sslCAInfo": certificate} if certificate else {}
     return [word for name, value in config.items() for word in ("-c", f"{name}={value}")]
 
@@ -80,16 +80,3 @@ def _with_user(url: str, user: str | None, password: str | None) -> str:
         return url
     login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
     return urlunsplit(parts._replace(netloc=f"{login}@{parts.netloc.rpartition('@')[2]}"))
-
-
-def _value(task: Clone, name: str, place: Place) -> Any:
-    given = getattr(task, name)
-    if given is None:
-        return None
-    with place.at((name,), given.raw):
-        return given.resolve(place.render)
-
-
-def _seconds(task: Clone, place: Place) -> float | None:
-    given = _value(task, "timeout", place)
-    return None if given is None else given.total_seconds()

@@ -62,7 +62,7 @@ class _Preparation:
             inputs=tuple(self._inputs()),
             folders=tuple(self.folders.values()),
             outputs=(*self.files.values(), *(f"{name}/**" for name in self.folders.values())),
-            timeout=self._timeout(),
+            timeout=place.timeout(self.task),
             mask=place.mask(),
             **place.options,
         )
@@ -81,10 +81,6 @@ class _Preparation:
     def _env(self) -> dict[str, str | None]:
         own = {"PYTHONUNBUFFERED": "true"} if isinstance(self.task, Python) else {}
         return {**self.place.python.env, **self.place.env_file, **self._get("env", {}), **own}
-
-    def _timeout(self) -> float | None:
-        given = self._get("timeout")
-        return None if given is None else given.total_seconds()
 
     def _inputs(self) -> list[Placed]:
         declared = self.task.input_files

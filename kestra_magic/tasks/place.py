@@ -11,6 +11,7 @@ from kestra_magic.expressions.dialect import KESTRA, RELEASED
 from kestra_magic.expressions.errors import ExpressionError
 from kestra_magic.expressions.render import Piece, line_map, render_typed, substitutions
 from kestra_magic.expressions.scope import bare_name
+from kestra_magic.model.base import yaml_name
 from kestra_magic.settings import current
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from kestra_magic.expressions.functions import Host
     from kestra_magic.expressions.scope import Scope
+    from kestra_magic.model.tasks import Task
     from kestra_magic.runners.job import Job
     from kestra_magic.stores.environments import Interpreter
     from kestra_magic.workspace.storage import Storage
@@ -88,27 +90,37 @@ class Place:
     watch: Callable[[Popen[str] | None], None] = lambda _: None
     seen: Callable[[str, list[Piece]], None] = lambda *_: None
 
-    def render(self, text: str, **more: object) -> str:
-        return self._text(text, False, more).text
+    def render(self, text: str, **more: Any) -> str:
+        return self.text(text, **more).text
+
+    def resolve(self, task: Task, name: str, default: Any = None, render: Callable[[str], str] | None = None) -> Any:
+        """Return the value of a task's property *name*, its expressions rendered; *default* where it is not given."""
+        given = getattr(task, name, None)
+        if given is None:
+            return default
+        with self.at((yaml_name(name),), given.raw):
+            return given.resolve(render or self.render)
+
+    def timeout(self, task: Task) -> float | None:
+        """Return the seconds after which *task* is ended."""
+        given = self.resolve(task, "timeout")
+        return None if given is None else given.total_seconds()
 
     def value(self, text: str) -> Any:
         """Render; a lone expression keeps the type of its value."""
         return render_typed(text, self.scope({}), self.host)
 
-    def twice(self, text: str, **more: object) -> str:
+    def twice(self, text: str, **more: Any) -> str:
         """Render where a server renders two times."""
-        return self._text(text, True, more).text
+        return self.text(text, twice=True, **more).text
 
-    def text(self, text: str, *, twice: bool = False, **more: object) -> Text:
+    def text(self, text: str, *, twice: bool = False, **more: Any) -> Text:
         """Render *text* with its lines; *twice* where a server would.
 
         Raises:
             ExpressionError: an expression fails.
             RenderedTwice: a value put braces into a process cell's text, which the second pass would evaluate.
         """
-        return self._text(text, twice, more)
-
-    def _text(self, text: str, twice: bool, more: Mapping[str, Any]) -> Text:
         pieces = self._pieces(text, text, twice, more)
         once = Text("".join(piece.text for piece in pieces), tuple(line_map(pieces)))
         if "{" in text:

@@ -55,7 +55,7 @@ def prepare(task: ScriptTask, place: Place) -> Prepared:
 
 
 class Preparation:
-    """One attempt being prepared, in Kestra's order (`kestra-semantics.md` §1.1.3)."""
+    """One attempt being prepared, in Kestra's order."""
 
     def __init__(self, task: ScriptTask, place: Place) -> None:
         self.task = task
@@ -68,7 +68,7 @@ class Preparation:
         self.body: Text | None = None
         self.python = self._python()
         self.env = self._env()
-        self.outputs: list[str] = [*self._resolve("output_files", place.render, []), *place.outputs]
+        self.outputs: list[str] = [*self.place.resolve(self.task, "output_files", []), *place.outputs]
         self.exposed = self._exposed()
         self.more = self._variables()
 
@@ -91,7 +91,7 @@ class Preparation:
             folders=() if self.place.here else (self.output_dir,),
             outputs=tuple(self.outputs),
             output_dir=self.output_dir if self.exposed else "",
-            timeout=self._timeout(),
+            timeout=self.place.timeout(self.task),
             mask=self.place.mask(),
             **self.place.options,
         )
@@ -100,34 +100,22 @@ class Preparation:
             job=job, rendered="\n".join(c.text for c in shown), script=script, lines=lines if script else own
         )
 
-    def _resolve(self, name: str, render: Render, default: Any = None) -> Any:
-        """Return a property's value, its expressions rendered; *default* where it is not given."""
-        given = getattr(self.task, name, None)
-        if given is None:
-            return default
-        with self.place.at((yaml_name(name),), given.raw):
-            return given.resolve(render)
-
     # What is known before anything is rendered inside the directory.
 
     def _env(self) -> dict[str, str | None]:
         """A server renders the values twice, both times without ``workingDir``."""
-        user = self._resolve("env", self.place.twice, {})
+        user = self.place.resolve(self.task, "env", {}, render=self.place.twice)
         return {**self.python.env, **self.place.env_file, **user, **LANGUAGE_ENV.get(self.language.name, {})}
 
     def _python(self) -> Interpreter:
-        render = self.place.render
         if self.language.name != "python":
             return self.place.python
-        version, packages = self._resolve("python_version", render, ""), self._resolve("dependencies", render, [])
+        version = self.place.resolve(self.task, "python_version", "")
+        packages = self.place.resolve(self.task, "dependencies", [])
         return python_for(self.place.python, version, packages, self.place.watch)
 
-    def _timeout(self) -> float | None:
-        given = self._resolve("timeout", self.place.render)
-        return None if given is None else given.total_seconds()
-
     def _exposed(self) -> bool:
-        return bool(self._resolve("output_directory", self.place.render, self.task.runner is not None))
+        return bool(self.place.resolve(self.task, "output_directory", self.task.runner is not None))
 
     def _output_env(self) -> dict[str, str]:
         return {"OUTPUT_DIR": self.more["outputDir"]} if self.exposed else {}
@@ -154,7 +142,7 @@ class Preparation:
     def _input_files(self) -> None:
         given = {**self.place.files, **self._declared()}
         self._place(placed(given, self.place.storage, namespace=self.place.namespace))
-        if self._resolve("execution_context", self.place.render, default=False):
+        if self.place.resolve(self.task, "execution_context", False):
             seen = self.place.scope({})
             content = to_json({name: seen[name] for name in CONTEXT if name in seen}).encode()
             self.inputs[CONTEXT_FILE] = Placed(name=CONTEXT_FILE, content=content)
@@ -194,7 +182,7 @@ class Preparation:
         if not self.language.suffix:
             return "", [self.body], origins
         prelude = PRELUDE if self.language.name == "python" else ""
-        name = f"{_digits()}{self._resolve('extension', self.place.render, self.language.suffix)}"
+        name = f"{_digits()}{self.place.resolve(self.task, 'extension', self.language.suffix)}"
         content = (prelude + self.body.text).encode()
         self.inputs[name] = Placed(name=name, content=content, in_logs=self.place.here)
         return name, [Text(self._run_file(self._beside(name)), ())], (None,) * prelude.count("\n") + origins
@@ -213,7 +201,7 @@ class Preparation:
         if self.language.name == "python":
             return _python(path, self.python.executable)
         program = " ".join(self.language.program)
-        if not self._resolve("quiet", self.place.render, default=True):
+        if not self.place.resolve(self.task, "quiet", True):
             program = program.replace("--quiet", "")
         return f"{program} {path}".lstrip()
 
@@ -265,15 +253,15 @@ class Preparation:
         return (*interpreter, f". '{self._beside(name)}'")
 
     def _interpreter(self) -> list[str]:
-        return list(self._resolve("interpreter", self._render, self.language.interpreter))
+        return list(self.place.resolve(self.task, "interpreter", self.language.interpreter, render=self._render))
 
     def _stops(self) -> bool:
         if self.script is None and self.language.name == "perl":
             return False  # Kestra's perl.Commands forgets beforeCommandsWithOptions
-        return bool(self._resolve("fail_fast", self.place.render, default=True))
+        return bool(self.place.resolve(self.task, "fail_fast", True))
 
     def _separator(self) -> str:
-        target = self._resolve("target_os", self.place.render, "AUTO")
+        target = self.place.resolve(self.task, "target_os", "AUTO")
         return "\r\n" if target == "WINDOWS" or (target == "AUTO" and os.name == "nt") else "\n"
 
 
