@@ -42,7 +42,9 @@ _RENAMED = {
     "log": "log",
     "debugs": "debug",
     "executions": "execution",
+    "states": "state",
     "storages": "storage",
+    "trigger": "trigger",
     "http": "http",
 }
 """The packages of ``io.kestra.core.tasks`` (up to 0.16) and where they went."""

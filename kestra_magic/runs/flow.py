@@ -16,14 +16,15 @@ from kestra_magic.runs.result import Entry
 from kestra_magic.workspace.directory import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from kestra_magic.model.flow import Flow
+    from kestra_magic.model.outputs import Output
     from kestra_magic.process.events import Reason
     from kestra_magic.runs.context import Context
     from kestra_magic.runs.slots import Slots
 
-__all__ = ["FlowEngine", "value_of"]
+__all__ = ["FlowEngine", "given", "value_of"]
 
 
 class FlowEngine:
@@ -91,7 +92,7 @@ class FlowEngine:
         """Render the flow's outputs; one that fails is told, and fails the execution."""
         try:
             for declared in self.flow.outputs:
-                self.context.flow_outputs[declared.id] = declared.convert(value_of(declared.value, self.context))
+                self.context.flow_outputs[declared.id] = given(declared, self.context, self._log)
         except (KestraMagicError, ValueError) as error:
             self.context.error = f"Failed to render output values: {error}"
             self._log("ERROR", self.context.error)
@@ -102,6 +103,24 @@ class FlowEngine:
         at = time.time()
         self.context.entries.append(Entry(level, message, at))
         self.context.emit(Logged(level=level, message=message, at=at))
+
+
+def given(
+    declared: Output, context: Context, log: Callable[[str, str], None], more: Mapping[str, Any] | None = None
+) -> Any:
+    """Return what an output gives; None for an optional one that cannot be rendered (``renderOutputs``).
+
+    Raises:
+        KestraMagicError, ValueError: it cannot be rendered, or is not of its type.
+    """
+    try:
+        value = value_of(declared.value, context, more)
+    except KestraMagicError as error:
+        if declared.required:
+            raise
+        log("WARN", f"the optional output `{declared.id}` is left out: {error}")
+        return None
+    return None if value is None and not declared.required else declared.convert(value)
 
 
 def value_of(written: Any, context: Context, more: Mapping[str, Any] | None = None) -> Any:

@@ -12,7 +12,7 @@ from kestra_magic.errors import KestraMagicError
 from kestra_magic.expressions.ion import from_ion, to_ion
 from kestra_magic.model.flowables import all_of
 from kestra_magic.runs.engine import at_once, worst
-from kestra_magic.runs.flow import value_of
+from kestra_magic.runs.flow import given
 from kestra_magic.runs.flowables import most_at_once
 from kestra_magic.runs.loops import as_value, no_nulls
 from kestra_magic.runs.progress import State
@@ -62,7 +62,7 @@ class _Turns:
         context, item = self.life.context, dict(frame.item or {})
         seen = {"item": item, "outputs": context.outputs_in(frame)}
         try:
-            found = {each.id: each.convert(value_of(each.value, context, seen)) for each in self.task.outputs}
+            found = {each.id: given(each, context, self.life.log, seen) for each in self.task.outputs}
         except (KestraMagicError, ValueError) as error:
             self.life.log("ERROR", f"Failed to render output values: {error}")
             return State.FAILED

@@ -236,9 +236,11 @@ def test_a_flow_gives_outputs_of_their_types(run):
         + "  - {id: n, type: INT, value: '{{ outputs.t.value }}'}\n  - {id: l, type: JSON, value: '{{ [vars.v] }}'}\n"
     )
     bad = run(flow + "  - {id: n, type: INT, value: '{{ outputs.none }}'}\n")
+    optional = run(flow + "  - {id: n, type: INT, value: '{{ outputs.none }}', required: false}\n")
 
     assert good.flow_outputs == {"n": 7, "l": [1]}
     assert (bad.state, "Failed to render output values:" in bad.error) == ("FAILED", True)
+    assert (optional.state, optional.flow_outputs) == ("SUCCESS", {"n": None})
 
 
 def test_labels_are_those_of_the_flow_and_of_tasks(run):
