@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -157,8 +157,8 @@ def _of_run(run: Run, record: Record | None) -> Row:
 
 def _of_record(record: Record) -> Row:
     folder = Path(record.folder)
-    told = _told(folder)
-    log_dir = next(reversed(attempts(folder)), folder)
+    told = _told(folder, record.ended)
+    log_dir = next(reversed(attempts(folder)), folder) if record.ended is None else folder
     state, ended = _state(record, log_dir)
     began = record.started or record.created
     return Row(
@@ -199,7 +199,9 @@ def _where(record: Record) -> str:
     return f"kernel {record.owner.pid}" if record.ended is None and record.owner.lives() else ""
 
 
-def _told(folder: Path) -> dict[str, Any]:
+@lru_cache(512)
+def _told(folder: Path, _ended: float | None) -> dict[str, Any]:
+    """What a run that has ended at that time wrote down of itself; a table that lives asks every second."""
     try:
         return dict(json.loads((folder / OWN / "run.json").read_text("utf-8")))
     except (OSError, ValueError):  # it lives, or was pruned

@@ -16,7 +16,9 @@ function runsView({ model, el }) {
   const act = (verb, given) => ask(verb, { with: given }).then(show).catch((error) => say(error.message));
   const offer = (line) => (insertCell(model, line) ? say(`Inserted below: ${line}`) : copyText(line, () => say(`Copied: ${line}`)));
   const kernel = model.widget_manager?.kernel;
-  const stop = (row) => (row.waited && !model.get("subshells") ? kernel?.interrupt() : act("stop", { run: row.id }));
+  // A kernel without subshells reads nothing while a cell waits for its run: then its interrupt is the way.
+  const deaf = () => !model.get("subshells") && kernel?.status === "busy";
+  const stop = (row) => (row.waited && deaf() ? kernel.interrupt() : act("stop", { run: row.id }));
   let lives = false;
 
   function show({ rows: told }) {
@@ -34,8 +36,7 @@ function runsView({ model, el }) {
   }
   let clock;
   async function again() {
-    const answers = model.get("subshells") || kernel?.status !== "busy";
-    if (answers && el.offsetParent && !document.hidden)
+    if (!deaf() && el.offsetParent && !document.hidden)
       await ask("rows", {}, 5000).then(show).catch(() => {}); // a kernel that is busy answers the next time
     clock = setTimeout(again, lives ? 1000 : 5000);
   }
