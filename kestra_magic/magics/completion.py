@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.completer import SimpleCompletion, context_matcher
+from IPython.core.completer import SimpleCompletion
 
 from kestra_magic.magics.help import VERBS
 from kestra_magic.magics.options import FLOW, PROCESS
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from IPython.core.completer import CompletionContext
 
-__all__ = ["complete", "install", "uninstall"]
+__all__ = ["complete", "completions"]
 
 OPTIONS = {"%%kestra_process": PROCESS, "%%kestra_flow": FLOW}
-_KEY = r"(?:#\|\s*)?(?P<key>[\w-]*)$"  # compiled when someone asks
+_KEY = r"(?:#\|\s*)?(?P<key>[\w-]*)$"
 _VALUE = r"(?:#\|\s*)?(?P<key>[\w-]+):\s*(?P<value>[\w.-]*)$"
 _ITEM = r"(?P<indent>\s*)(?P<dash>- )?\s*(?:type:\s*(?P<type>[\w.]+))?"
 
@@ -94,17 +94,7 @@ def _starting(prefix: str, words: Iterable[str]) -> list[str]:
     return sorted(word for word in words if word.startswith(prefix))
 
 
-@context_matcher(identifier="kestra_magic")  # type: ignore[untyped-decorator]
-def matcher(context: CompletionContext) -> Any:
-    found = complete(context.full_text, context.cursor_line) if "kestra" in context.full_text[:32] else []
+def completions(context: CompletionContext) -> Any:
+    """Return them as IPython's matchers do."""
+    found = complete(context.full_text, context.cursor_line)
     return {"completions": [SimpleCompletion(word, type="keyword") for word in found], "suppress": bool(found)}
-
-
-def install(shell: Any) -> None:
-    if getattr(shell, "Completer", None) is not None:
-        shell.Completer.custom_matchers.append(matcher)
-
-
-def uninstall(shell: Any) -> None:
-    if getattr(shell, "Completer", None) is not None and matcher in shell.Completer.custom_matchers:
-        shell.Completer.custom_matchers.remove(matcher)

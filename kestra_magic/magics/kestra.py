@@ -9,7 +9,9 @@ import threading
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from IPython.core.completer import context_matcher
 from IPython.core.magic import Magics, cell_magic, line_cell_magic, magics_class, no_var_expand
+from traitlets import All, observe
 from traitlets import Any as AnyTrait
 
 from kestra_magic import settings
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
+    from IPython.core.completer import CompletionContext
     from IPython.core.interactiveshell import InteractiveShell
 
 __all__ = ["KestraMagics", "load", "unload"]
@@ -38,13 +41,11 @@ Configured = _meta("Configured", (Magics,), {"__module__": __name__, **_settings
 class KestraMagics(Configured):  # type: ignore[misc,valid-type]
     """Kestra's tasks in notebook cells."""
 
-    def __init__(self, shell: InteractiveShell) -> None:
-        super().__init__(shell)
-        self.observe(self._changed, list(settings.Settings._fields))
-        settings.update(**{name: getattr(self, name) for name in settings.Settings._fields})
-
+    @observe(All)
     def _changed(self, change: Any) -> None:
-        settings.update(**{change["name"]: change["new"]})
+        """Also while it is made, with what the person's profile sets."""
+        if change["name"] in settings.Settings._fields:
+            settings.update(**{change["name"]: change["new"]})
 
     @no_var_expand
     @cell_magic
@@ -83,18 +84,28 @@ def _cells() -> ModuleType:
         gc.enable()
 
 
+@context_matcher(identifier="kestra_magic")  # type: ignore[untyped-decorator]
+def matcher(context: CompletionContext) -> Any:
+    """Answer to Tab in our cells."""
+    if "kestra" not in context.full_text[:32]:
+        return {"completions": []}
+    from kestra_magic.magics.completion import completions
+
+    return completions(context)
+
+
 MAGICS = (("cell", "kestra_process"), ("cell", "kestra_flow"), ("line", "kestra"), ("cell", "kestra"))
 
 
 def load(shell: InteractiveShell) -> None:
     """Register the magics and Tab completion, and start the warden: nothing heavy is imported."""
-    from kestra_magic.magics import completion
     from kestra_magic.show import register
 
     magics = KestraMagics(shell)
     shell.register_magics(magics)
     shell.configurables.append(magics)
-    completion.install(shell)
+    if getattr(shell, "Completer", None) is not None:
+        shell.Completer.custom_matchers.append(matcher)
     register.install(shell)
     _soon(_warm)
     live = settings.data_folder() / "live"
@@ -127,11 +138,11 @@ def _recover(shell: InteractiveShell, live: Path) -> None:
 
 def unload(shell: InteractiveShell) -> None:
     """Take back what `load` did; runs that live go on until the kernel ends."""
-    from kestra_magic.magics import completion
     from kestra_magic.show import register
 
     for kind, name in MAGICS:
         shell.magics_manager.magics[kind].pop(name, None)
     shell.configurables[:] = [c for c in shell.configurables if not isinstance(c, KestraMagics)]
-    completion.uninstall(shell)
+    if getattr(shell, "Completer", None) is not None and matcher in shell.Completer.custom_matchers:
+        shell.Completer.custom_matchers.remove(matcher)
     register.uninstall(shell)
