@@ -34,7 +34,7 @@ def _looks(shell: Any) -> dict[tuple[str, str], Callable[[Any], Bundle]]:
         ("kestra_magic.runs.diff", "Difference"): _difference,
         ("kestra_magic.runs.metrics", "Metrics"): _metrics,
         ("kestra_magic.workspace.outputs", "OutputFile"): _file,
-        ("kestra_magic.workspace.outputs", "OutputFiles"): partial(_files, shell),
+        ("kestra_magic.workspace.outputs", "OutputFiles"): _files,
     }
 
 
@@ -74,16 +74,10 @@ def _file(file: Any) -> Bundle:
     return {"text/html": render("files", files=[card], more=0, misses=()), "text/plain": repr(file)}
 
 
-def _files(shell: Any, files: Any) -> Bundle:
-    """The list, and where someone looks now the browser; headless a widget would be saved with all its code."""
+def _files(files: Any) -> Bundle:
+    """Static, and so never a widget that is not found; the console has the browser."""
     from kestra_magic.show.card import file_cards, render
-    from kestra_magic.show.cell import frontend
 
     cards = file_cards(files)
     html = render("files", files=cards, more=len(files) - len(cards), misses=files.misses)
-    bundle: Bundle = {"text/html": html, "text/plain": repr(files)}
-    if frontend(shell).live:
-        from kestra_magic.show.browser import browser
-
-        return {**browser(files)._repr_mimebundle_(), **bundle}
-    return bundle
+    return {"text/html": html, "text/plain": repr(files)}
