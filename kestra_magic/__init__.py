@@ -20,21 +20,9 @@ if TYPE_CHECKING:
     from kestra_magic.workspace.outputs import OutputFile, OutputFiles
 
 __all__ = [
-    "KestraMagicError",
-    "OutputFile",
-    "OutputFiles",
-    "Run",
-    "State",
-    "TaskException",
-    "__version__",
-    "load_ipython_extension",
-    "open",
-    "render",
-    "run",
-    "run_flow",
-    "runs",
-    "unload_ipython_extension",
-]
+    "KestraMagicError", "OutputFile", "OutputFiles", "Run", "State", "TaskException", "__version__",
+    "load_ipython_extension", "open", "render", "run", "run_flow", "runs", "unload_ipython_extension",
+]  # fmt: skip
 
 __version__ = "0.1.0"
 

@@ -12,19 +12,9 @@ from kestra_magic.model.scalars import as_text
 from kestra_magic.model.source import Source, SourceError, load_yaml
 
 __all__ = [
-    "to_array",
-    "to_boolean",
-    "to_date",
-    "to_datetime",
-    "to_duration",
-    "to_float",
-    "to_int",
-    "to_json",
-    "to_text",
-    "to_time",
-    "to_uri",
-    "to_yaml",
-]
+    "to_array", "to_boolean", "to_date", "to_datetime", "to_duration", "to_float", "to_int", "to_json", "to_text",
+    "to_time", "to_uri", "to_yaml",
+]  # fmt: skip
 
 _DIGITS = re.compile(r"[+-]?\d+")
 _FLOAT = re.compile(r"[+-]?(?:NaN|Infinity|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[fFdD]?)", re.ASCII)

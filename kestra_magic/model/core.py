@@ -14,29 +14,10 @@ from kestra_magic.model.scalars import as_text
 from kestra_magic.model.tasks import Task
 
 __all__ = [
-    "Assert",
-    "Clone",
-    "Concat",
-    "Download",
-    "Echo",
-    "Fail",
-    "HttpMethod",
-    "KvDelete",
-    "KvGet",
-    "KvSet",
-    "KvType",
-    "Labels",
-    "LocalFiles",
-    "Log",
-    "OutputValues",
-    "PurgeCurrentExecutionFiles",
-    "Request",
-    "Return",
-    "Size",
-    "Split",
-    "StorageDelete",
-    "Write",
-]
+    "Assert", "Clone", "Concat", "Download", "Echo", "Fail", "HttpMethod", "KvDelete", "KvGet", "KvSet", "KvType",
+    "Labels", "LocalFiles", "Log", "OutputValues", "PurgeCurrentExecutionFiles", "Request", "Return", "Size", "Split",
+    "StorageDelete", "Write",
+]  # fmt: skip
 
 
 def _message(value: Any) -> Any:

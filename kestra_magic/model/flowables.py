@@ -16,26 +16,9 @@ from kestra_magic.model.source import Path
 from kestra_magic.model.tasks import AnyTask, InputFiles, NamespaceFiles, Task, Tasks
 
 __all__ = [
-    "AllowFailure",
-    "Cache",
-    "Dag",
-    "DagTask",
-    "EachParallel",
-    "EachSequential",
-    "Flowable",
-    "ForEach",
-    "If",
-    "Loop",
-    "LoopUntil",
-    "Parallel",
-    "Pause",
-    "Sequential",
-    "Sleep",
-    "Subflow",
-    "Switch",
-    "WorkingDirectory",
-    "all_of",
-]
+    "AllowFailure", "Cache", "Dag", "DagTask", "EachParallel", "EachSequential", "Flowable", "ForEach", "If", "Loop",
+    "LoopUntil", "Parallel", "Pause", "Sequential", "Sleep", "Subflow", "Switch", "WorkingDirectory", "all_of",
+]  # fmt: skip
 
 
 _RUNNABLE = "Only runnable tasks are allowed as children of a WorkingDirectory task"

@@ -49,10 +49,6 @@ class FlowRun(Run):
         return dict(self.context.executions) or {self.id: self.state}
 
     @property
-    def vars(self) -> dict[str, Any]:
-        return self.result.vars
-
-    @property
     def labels(self) -> dict[str, Any]:
         return self.context.labels
 

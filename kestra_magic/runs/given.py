@@ -16,12 +16,8 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "again_inputs",
-    "environment_given",
-    "files_given",
-    "flow_values",
-    "inputs_given",
-]
+    "again_inputs", "environment_given", "files_given", "flow_values", "inputs_given",
+]  # fmt: skip
 
 
 def inputs_given(specs: Iterable[str], notebook: Mapping[str, object]) -> dict[str, Any]:

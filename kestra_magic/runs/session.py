@@ -122,7 +122,7 @@ class Session:
     @property
     def journal(self) -> Journal:
         path = self.data / "journal.sqlite"
-        return self._journals.setdefault(path, Journal(path))
+        return self._journals.get(path) or self._journals.setdefault(path, Journal(path))
 
     # The runs
 

@@ -30,17 +30,8 @@ if TYPE_CHECKING:
     from kestra_magic.workspace.outputs import OutputFile
 
 __all__ = [
-    "File",
-    "Value",
-    "file_cards",
-    "header",
-    "metric_rows",
-    "render",
-    "result",
-    "shown_file",
-    "values",
-    "visible",
-]
+    "File", "Value", "file_cards", "header", "metric_rows", "render", "result", "shown_file", "values", "visible",
+]  # fmt: skip
 
 # Solid: the word keeps its contrast (at least 4.5 : 1) on every page, light or dark, with our styles or without.
 BADGES = {

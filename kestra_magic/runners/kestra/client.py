@@ -22,17 +22,9 @@ if TYPE_CHECKING:
     import httpx
 
 __all__ = [
-    "Address",
-    "Client",
-    "Credentials",
-    "EventStream",
-    "Missing",
-    "Refused",
-    "ServerError",
-    "Unreachable",
-    "connect",
+    "Address", "Client", "Credentials", "EventStream", "Missing", "Refused", "ServerError", "Unreachable", "connect",
     "segment",
-]
+]  # fmt: skip
 
 SECONDS = 30.0
 IDLE_SECONDS = 90.0  # a stream that says nothing for so long is opened again: nobody knows whether it still is one
