@@ -1,4 +1,4 @@
-"""What kernels of one person ask of each other: that a run ends, or what happens in it.
+"""What kernels of one person ask of each other: that a run ends or goes on, or what happens in it.
 
 Only that person's processes can reach the socket.
 """
@@ -10,21 +10,21 @@ import time
 from contextlib import suppress
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.process.supervise import meeting_place
 from kestra_magic.runs.owner import Owner, started_ticks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from kestra_magic.runs.journal import Record
     from kestra_magic.runs.progress import Happening
     from kestra_magic.runs.run import Run
     from kestra_magic.runs.session import Session
 
-__all__ = ["ask_to_end", "open_door", "told_by"]
+__all__ = ["ask_to_end", "ask_to_resume", "open_door", "told_by"]
 
 PATIENCE = 2.0
 """Seconds that a kernel has to answer: one that has just begun its first run opens its door meanwhile."""
@@ -60,20 +60,34 @@ def _place(owner: Owner) -> str:
 
 def _answer(session: Session, guest: Connection) -> None:
     with suppress(OSError, EOFError), guest:  # whoever asked may be gone
-        wish, wanted, grace = guest.recv()
+        wish, wanted, more = guest.recv()
         run = next((run for run in session.runs if run.id == wanted), None)
         guest.send(run is not None)
-        if run is not None and wish == "follow":
-            _tell(run, guest)
-        elif run is not None:
-            run.stop(grace=grace)
-            run.context.broadcast.closed.wait()
+        if run is not None:
+            WISHES[wish](run, guest, more)
 
 
-def _tell(run: Run, guest: Connection) -> None:
+def _end(run: Run, _guest: Connection, grace: float | None) -> None:
+    run.stop(grace=grace)
+    run.context.broadcast.closed.wait()
+
+
+def _resume(run: Run, guest: Connection, inputs: Mapping[str, Any]) -> None:
+    why = ""
+    try:
+        run.context.pauses.resume(inputs)
+    except KestraMagicError as error:
+        why = str(error)
+    guest.send(why)
+
+
+def _tell(run: Run, guest: Connection, _more: None) -> None:
     for told in run.context.broadcast.sit(from_start=True):
         if told is not None and told[1] is not None:
             guest.send(told[1])
+
+
+WISHES: dict[str, Callable[[Run, Connection, Any], None]] = {"end": _end, "follow": _tell, "resume": _resume}
 
 
 def told_by(record: Record) -> Iterator[Happening]:
@@ -93,12 +107,23 @@ def ask_to_end(record: Record, grace: float | None = None) -> None:
         there.recv()
 
 
-def _met(record: Record, wish: str, grace: float | None = None) -> Connection:
+def ask_to_resume(record: Record, inputs: Mapping[str, Any]) -> None:
+    """Let what is paused in the run of *record* go on.
+
+    Raises:
+        KestraMagicError: nothing is, or the inputs do not fit, or whoever has the run does not answer.
+    """
+    with _met(record, "resume", inputs) as there:
+        if why := there.recv():
+            raise KestraMagicError(why)
+
+
+def _met(record: Record, wish: str, more: object = None) -> Connection:
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until and record.owner.lives():
         with suppress(OSError):
             there = Client(_place(record.owner), "AF_UNIX")
-            there.send((wish, record.id, grace))
+            there.send((wish, record.id, more))
             if there.poll(PATIENCE) and there.recv():
                 return there
             there.close()

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.process import supervise
@@ -16,19 +16,22 @@ from kestra_magic.process.events import Exited
 from kestra_magic.process.logs import LogFile
 from kestra_magic.runners.local import environment
 from kestra_magic.runs.again import request_of
-from kestra_magic.runs.door import ask_to_end, told_by
+from kestra_magic.runs.door import ask_to_end, ask_to_resume, told_by
 from kestra_magic.runs.found import read_tasks
+from kestra_magic.runs.gates import Gates
 from kestra_magic.runs.progress import Settled, State
 from kestra_magic.settings import current, data_folder, update
 from kestra_magic.workspace.removal import remove_tree
 from kestra_magic.workspace.transfer import make_private
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from kestra_magic.process.events import Reason
     from kestra_magic.runs.context import Context
     from kestra_magic.runs.journal import Record
+    from kestra_magic.runs.progress import Happening
 
 __all__ = ["Elsewhere", "Sent", "carry"]
 
@@ -38,11 +41,26 @@ LAST_WORDS = 5.0
 SETTINGS = "KESTRA_MAGIC_SETTINGS"
 
 
+class _Gates(Gates):
+    """Its pauses are elsewhere too."""
+
+    def __init__(self, carried: Callable[[], Record | None]) -> None:
+        super().__init__()
+        self._carried = carried
+
+    def resume(self, given: Mapping[str, Any]) -> None:
+        record = self._carried()
+        if record is None:
+            raise KestraMagicError("nothing is paused")
+        ask_to_resume(record, given)
+
+
 class Elsewhere:
     """Follows an execution that another process carries: what it tells is told here, what it leaves is read back."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
+        context.pauses = _Gates(self._carried)
         self._asked: tuple[float | None] | None = None
         assert context.journal is not None
         self._journal = context.journal
@@ -51,9 +69,9 @@ class Elsewhere:
         heard = False
         while record := self._carried():
             for event in told_by(record):
-                if not (isinstance(event, Settled) and not event.task_run):  # its end is told when all is read back
+                heard = True
+                if not _is_its_end(event):  # which is told when all is read back
                     self.context.emit(event)
-                    heard = True
             time.sleep(LOOK_SECONDS)
         return self._ended(told=heard)
 
@@ -136,6 +154,10 @@ class Sent(Elsewhere):
         end = next((event for event in self._child.events() if isinstance(event, Exited)), None)
         log = LogFile(_log_dir(self.context.id)).tail("stderr", 1).strip()
         return f": {end.error or log}" if end and (end.error or log) else ""
+
+
+def _is_its_end(event: Happening) -> bool:
+    return isinstance(event, Settled) and not event.task_run and event.state.ended
 
 
 def _log_dir(run: str) -> Path:

@@ -375,6 +375,25 @@ def test_a_detached_flow_is_stopped_from_another_kernel_and_leaves_no_process(be
     assert all(map(gone, everyone))
 
 
+def test_a_detached_flow_that_waits_for_a_person_is_resumed_from_another_kernel(begin: Begin) -> None:
+    first = begin()
+    load(first)
+    text = a_flow("far", UP, "echo on").replace(
+        "  - {id: t1", "  - {id: ask, type: io.kestra.plugin.core.flow.Pause}\n  - {id: t1"
+    )
+    cell = first.start(f"%%kestra_flow far --detach\n{text}")
+    first.finish(cell)
+    first.until(cell, lambda reply: " up\n" in reply.text())
+    first.kill()
+    second = begin()
+    load(second)
+    second.run("%kestra attach far")
+    second.run("import time\nwhile far.state.value != 'PAUSED': time.sleep(0.01)\nfar.resume()")
+
+    assert second.value("(far.wait().state.value, list(far.tasks))") == "('SUCCESS', ['t0', 'ask', 't1'])"
+    assert "nothing is paused" in second.run("far.resume()").error
+
+
 def test_a_detached_flow_that_needs_what_only_this_kernel_holds_says_so(begin: Begin) -> None:
     kernel = begin()
     load(kernel)
