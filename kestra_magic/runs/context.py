@@ -19,6 +19,7 @@ from kestra_magic.runs.gates import Gates
 from kestra_magic.runs.groups import WORKER_PYTHON
 from kestra_magic.runs.host import SessionHost
 from kestra_magic.runs.masking import forms, painted
+from kestra_magic.runs.outcomes import arrange, of_turns, put
 from kestra_magic.runs.progress import Progress, State
 from kestra_magic.runs.result import LEVELS
 from kestra_magic.runs.retry import next_delay
@@ -33,6 +34,7 @@ from kestra_magic.workspace.storage import slug, task_uri
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from concurrent.futures import Future
 
     from kestra_magic.model.flow import Flow
     from kestra_magic.model.retry import Retry
@@ -146,6 +148,7 @@ class Context:
         self._lock = threading.RLock()
         self._left: list[Prepared] = []
         self._broom: ThreadPoolExecutor | None = None
+        self._sweeps: list[Future[None]] = []
 
     @property
     def cell(self) -> bool:
@@ -204,11 +207,7 @@ class Context:
 
     def outputs_in(self, frame: Frame) -> dict[str, Any]:
         """Return the outputs as a turn of Kestra 2's ``Loop`` sees them: those of the turn are there as they are."""
-        found = dict(self.outputs)
-        for tasks, path in frame.turns:
-            own = {task: _at(self.outputs, (task, *path)) for task in tasks}
-            found |= {task: outputs for task, outputs in own.items() if outputs is not None}
-        return found
+        return of_turns(self.outputs, frame.turns)
 
     def run_roots(self) -> dict[str, Any]:
         """What is known outside of any task: a flow's outputs are rendered with it."""
@@ -308,19 +307,15 @@ class Context:
             outputs = {**outputs, frame.value: outputs}  # Kestra counts the value twice; both ways lead there
         with self._lock:
             if outputs is not None:
-                _put(self.outputs, (task.id, *frame.path), outputs)
-            _put(self.states, (task.id, *frame.path), {"state": result.state.value})
+                put(self.outputs, (task.id, *frame.path), outputs)
+            put(self.states, (task.id, *frame.path), {"state": result.state.value})
 
     def arrange(self, tasks: Iterable[str], path: tuple[str, ...], values: list[str]) -> None:
         """Bring the outputs of *tasks* at *path* into the order of *values*."""
-        rank = {value: n for n, value in enumerate(values)}
         with self._lock:
             for known in (self.outputs, self.states):
                 for task in tasks:
-                    found = _at(known, (task, *path))
-                    if isinstance(found, dict) and rank.keys() & found.keys():
-                        ordered = sorted(found.items(), key=lambda item: rank.get(item[0], len(rank)))
-                        _put(known, (task, *path), dict(ordered))
+                    arrange(known, (task, *path), values)
 
     def label(self, labels: Mapping[str, Any]) -> None:
         """Add *labels* to those of the execution."""
@@ -364,7 +359,7 @@ class Context:
             self._left.append(prepared)
         else:
             self._broom = self._broom or ThreadPoolExecutor(1, "kestra-broom")
-            self._broom.submit(self._remove, prepared)
+            self._sweeps.append(self._broom.submit(self._remove, prepared))
 
     def _sweep(self) -> None:
         while self._left:
@@ -380,24 +375,9 @@ class Context:
         self._sweep()
         if self._broom is not None:
             self._broom.shutdown()
-            self._broom = None
-
-
-def _put(into: dict[str, Any], path: tuple[str, ...], what: dict[str, Any]) -> None:
-    """Put *what* at *path*. Maps on the way are replaced, not changed: an expression may be reading them."""
-    first, *rest = path
-    if not rest:
-        into[first] = what
-        return
-    inner = dict(into.get(first, {}))
-    _put(inner, tuple(rest), what)
-    into[first] = inner
-
-
-def _at(found: Any, path: tuple[str, ...]) -> Any:
-    for key in path:
-        found = found.get(key) if isinstance(found, dict) else None
-    return found
+            self._broom, sweeps, self._sweeps = None, self._sweeps, []
+            for sweep in sweeps:
+                sweep.result()
 
 
 def _folder(value: str) -> str:
