@@ -394,6 +394,17 @@ def test_a_detached_flow_that_waits_for_a_person_is_resumed_from_another_kernel(
     assert "nothing is paused" in second.run("far.resume()").error
 
 
+def test_a_detached_flow_whose_own_process_is_killed_leaves_nothing_and_says_so(begin: Begin) -> None:
+    kernel = begin()
+    load(kernel)
+    pid = up(kernel, f"%%kestra_flow far --detach\n{a_flow('far', f'{UP}; sleep 300')}")
+    os.kill(int(kernel.value("far.context.journal.get(far.id).owner.pid")), 9)
+
+    assert gone(pid)
+    assert kernel.value("(far.wait().state.value, far.error)") == ("('FAILED', 'the process that carried it is gone')")
+    assert "FAILED" in kernel.run("%kestra runs --all").of("execute_result")[0]["data"]["text/plain"]
+
+
 def test_a_detached_flow_that_needs_what_only_this_kernel_holds_says_so(begin: Begin) -> None:
     kernel = begin()
     load(kernel)
