@@ -16,12 +16,13 @@ from kestra_magic.workspace.transfer import TransferError, copy, make_private, w
 from kestra_magic.workspace.tree import files_below
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 __all__ = ["SCHEMES", "NoSuchURI", "Storage", "is_uri", "slug", "task_uri"]
 
 _SHARED = re.compile(r"kestra:///(?P<space>[^:]+?)/_files/(?P<name>.+)", re.DOTALL)
 SCHEMES = ("kestra://", "file://", "nsfile://")
+AGAIN = 20
 
 
 class NoSuchURI(KestraMagicError):
@@ -78,31 +79,27 @@ class Storage:
         """
         uri, place = self._place(uri_path)
         if isinstance(source, bytes):
-            write(place, source, mode=0o600)
+            _kept(place, lambda: write(place, source, mode=0o600))
         else:
-            copy(source, place, mode=0o600)
+            _kept(place, lambda: copy(source, place, mode=0o600))
         return uri
 
     def link(self, path: Path, uri_path: str) -> str:
         """Let *uri_path* lead to a file where it lies, and hold nothing twice; return the URI."""
         uri, place = self._place(uri_path)
         partly = place.with_name(f".{new_id()}")
-        try:
+
+        def keep() -> None:
             _link(partly, path.absolute())
             os.replace(partly, place)
-        except OSError as error:
-            raise TransferError(place, error) from None
+
+        _kept(place, keep)
         return uri
 
     def _place(self, uri_path: str) -> tuple[str, Path]:
         path = uri_path.removeprefix("kestra://").lstrip("/")
         uri = "kestra:///" + "/".join(map(_plain, path.split("/")))
-        place = self._below(uri)
-        try:
-            make_private(place.parent)
-        except OSError as error:
-            raise TransferError(place, error) from None
-        return uri, place
+        return uri, self._below(uri)
 
     def _below(self, uri: str) -> Path:
         """Return where in the tree a ``kestra://`` URI lies; its host says nothing (``LocalStorage``)."""
@@ -210,6 +207,22 @@ class Storage:
                 with suppress(OSError):  # something is in it, or it has gone
                     os.rmdir(place)
         return gone
+
+
+def _kept(place: Path, keep: Callable[[], object]) -> None:
+    """Make the folder of *place*, and *keep* a file there: again where another kernel took the empty folder away.
+
+    Raises:
+        TransferError: the disk does not take it.
+    """
+    for last in (*[False] * AGAIN, True):
+        try:
+            make_private(place.parent)
+            keep()
+            return
+        except (OSError, TransferError) as error:
+            if last or place.parent.is_dir():
+                raise error if isinstance(error, TransferError) else TransferError(place, error) from None
 
 
 def _inside(folder: Path, name: str, uri: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -265,3 +266,22 @@ def test_links_among_namespace_files_are_followed_once(storage: Storage, namespa
     os.symlink(namespaces / "_files", namespaces / "_files" / "loop")
 
     assert len(storage.list_namespace_files(["company.team"], namespace="company.team")) == 3
+
+
+def test_who_tidies_takes_no_folder_away_from_under_a_new_file(storage: Storage, tmp_path: Path) -> None:
+    (tmp_path / "result").write_text("y")
+    over = threading.Event()
+
+    def tidy() -> None:
+        while not over.is_set():
+            storage.tidy()
+
+    other = threading.Thread(target=tidy)
+    other.start()
+    try:
+        for n in range(300):
+            assert read(storage, storage.put(b"x", f"/a/{n}/b/c")) == b"x"
+            assert read(storage, storage.link(tmp_path / "result", f"/l/{n}/b/c")) == b"y"
+    finally:
+        over.set()
+        other.join()
