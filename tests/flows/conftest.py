@@ -19,7 +19,15 @@ RETURN = "io.kestra.plugin.core.debug.Return"
 FAIL = "io.kestra.plugin.core.execution.Fail"
 SHELL = "io.kestra.plugin.scripts.shell.Commands"
 FLOW = "io.kestra.plugin.core.flow"
-APT = {"ruby": "ruby", "php": "php-cli", "lua": "lua5.4", "perl": "perl", "node": "nodejs", "Rscript": "r-base-core"}
+APT = {
+    "ruby": "ruby",
+    "php": "php-cli",
+    "lua": "lua5.4",
+    "perl": "perl",
+    "node": "nodejs",
+    "Rscript": "r-base-core",
+    "pwsh": "powershell, from packages.microsoft.com",
+}
 
 
 @pytest.fixture
