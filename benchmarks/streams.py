@@ -283,7 +283,7 @@ def _restarts(place: Path) -> Iterator[Figure]:
     yield Figure("restart of a kernel without a run", statistics.median(without), "s")
     yield Figure("restart of a kernel with a live run", statistics.median(with_run), "s")
     more = statistics.median(with_run) - statistics.median(without)
-    yield Figure("restart: what a live run adds", more, "s", least=-0.3, most=0.3)
+    yield Figure("restart: what a live run adds", more, "s", most=0.3)
 
 
 def _restarted(kernel: Kernel) -> float:
