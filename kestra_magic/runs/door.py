@@ -41,9 +41,10 @@ def open_door(session: Session) -> None:
 def _clear(own: Path) -> None:
     """A kernel that was killed could not take its door away; of other containers' nobody here knows."""
     for path in own.parent.glob(f"*-*{own.suffix}"):
-        pid, ticks = path.stem.split("-")
-        if started_ticks(int(pid)) != int(ticks, 16):
-            path.unlink(missing_ok=True)
+        with suppress(ValueError):  # it is no door
+            pid, ticks = path.stem.split("-")
+            if started_ticks(int(pid)) != int(ticks, 16):
+                path.unlink(missing_ok=True)
 
 
 def _serve(session: Session, door: Listener) -> None:
@@ -54,7 +55,7 @@ def _serve(session: Session, door: Listener) -> None:
 
 
 def _place(owner: Owner) -> str:
-    space = "".join(filter(str.isdigit, owner.space))
+    space = "".join(filter(str.isdigit, owner.space)) or "0"  # a system without namespaces has one
     return meeting_place(f"{owner.pid}-{owner.ticks:x}.{space}")
 
 
