@@ -1,40 +1,15 @@
 import io.kestra.core.models.annotations.Plugin;
 import io.kestra.core.models.property.Property;
-import io.kestra.core.models.tasks.RunnableTask;
 import io.kestra.core.runners.RunContext;
-import io.kestra.plugin.scripts.exec.AbstractExecScript;
-import io.kestra.plugin.scripts.exec.scripts.models.ScriptOutput;
 import io.kestra.plugin.scripts.exec.scripts.runners.CommandsWrapper;
 import java.util.List;
 
-/** Stands for io.kestra.plugin.scripts.python.Script, which no registry serves: Kestra's own io.kestra:script does the work. */
+/** Stands for io.kestra.plugin.scripts.python.Script. */
 @Plugin(aliases = "io.kestra.plugin.scripts.python.Script")
-public class PythonScript extends AbstractExecScript implements RunnableTask<ScriptOutput> {
-    protected Property<String> script;
-
-    public Property<String> getScript() {
-        return script;
-    }
-
-    protected Property<String> containerImage = Property.ofValue("ubuntu");
-
+public class PythonScript extends ShellScript {
     @Override
-    public Property<String> getContainerImage() {
-        return containerImage;
-    }
-
-    /** Not installed: the interpreter that tests run with has them. */
-    protected Property<List<String>> dependencies;
-
-    public Property<List<String>> getDependencies() {
-        return dependencies;
-    }
-
-    @Override
-    public ScriptOutput run(RunContext context) throws Exception {
-        CommandsWrapper commands = commands(context);
-        String name = context.workingDir().createTempFile(commands.render(context, script).getBytes(), ".py").getFileName().toString();
-        return commands.withInterpreter(interpreter).withBeforeCommands(beforeCommands)
-            .withBeforeCommandsWithOptions(true).withCommands(Property.ofValue(List.of("python3 -u " + name))).run();
+    Property<List<String>> lines(RunContext context, CommandsWrapper wrapper) throws Exception {
+        byte[] text = wrapper.render(context, script).getBytes();
+        return Property.ofValue(List.of("python3 -u " + context.workingDir().createTempFile(text, ".py").getFileName()));
     }
 }

@@ -1,30 +1,20 @@
 import io.kestra.core.models.annotations.Plugin;
 import io.kestra.core.models.property.Property;
-import io.kestra.core.models.tasks.RunnableTask;
 import io.kestra.core.runners.RunContext;
-import io.kestra.plugin.scripts.exec.AbstractExecScript;
-import io.kestra.plugin.scripts.exec.scripts.models.ScriptOutput;
+import io.kestra.plugin.scripts.exec.scripts.runners.CommandsWrapper;
 import java.util.List;
 
-/** Stands for io.kestra.plugin.scripts.shell.Commands, which no registry serves: Kestra's own io.kestra:script does the work. */
+/** Stands for io.kestra.plugin.scripts.shell.Commands. */
 @Plugin(aliases = "io.kestra.plugin.scripts.shell.Commands")
-public class ShellCommands extends AbstractExecScript implements RunnableTask<ScriptOutput> {
+public class ShellCommands extends StandIn {
     protected Property<List<String>> commands;
 
     public Property<List<String>> getCommands() {
         return commands;
     }
 
-    protected Property<String> containerImage = Property.ofValue("ubuntu");
-
     @Override
-    public Property<String> getContainerImage() {
-        return containerImage;
-    }
-
-    @Override
-    public ScriptOutput run(RunContext context) throws Exception {
-        return commands(context).withInterpreter(interpreter).withBeforeCommands(beforeCommands)
-            .withBeforeCommandsWithOptions(true).withCommands(commands).run();
+    Property<List<String>> lines(RunContext context, CommandsWrapper wrapper) {
+        return commands;
     }
 }
