@@ -36,6 +36,7 @@ DIFFERENT = {
     "155": "it asks for Docker in so many words",
     "052": "a WorkingDirectory's files are `outputFiles` in 1.3; `uris` is what the issue asks for",
     "080": "it asks for a worker group: refused before it is sent, open-source servers have none",
+    "153": "its lines are random sentences",
 }
 """Flows that end otherwise there, and why."""
 
