@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 __all__ = [
     "Arguments", "Attribute", "Binary", "Block", "Call", "Const", "Expression", "Filter", "FilterTag", "For", "If",
@@ -11,26 +10,22 @@ __all__ = [
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Arguments:
+class Arguments(NamedTuple):
     positional: tuple[Expression, ...] = ()
     named: tuple[tuple[str, Expression | None], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Const:
+class Const(NamedTuple):
     line: int
     value: object
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(NamedTuple):
     line: int
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(NamedTuple):
     """`owner.key`, `owner[key]`, `owner.key(arguments)`."""
 
     line: int
@@ -39,51 +34,44 @@ class Attribute:
     arguments: tuple[Expression, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     line: int
     name: str
     arguments: Arguments
     block: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Items:
+class Items(NamedTuple):
     line: int
     items: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Pairs:
+class Pairs(NamedTuple):
     line: int
     pairs: tuple[tuple[Expression, Expression], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Unary:
+class Unary(NamedTuple):
     line: int
     operator: str
     operand: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class Binary:
+class Binary(NamedTuple):
     line: int
     operator: str
     left: Expression
     right: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(NamedTuple):
     line: int
     operand: Expression
     name: str
     arguments: Arguments
 
 
-@dataclass(frozen=True, slots=True)
-class Test:
+class Test(NamedTuple):
     line: int
     operand: Expression
     name: str
@@ -91,8 +79,7 @@ class Test:
     negated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Ternary:
+class Ternary(NamedTuple):
     line: int
     test: Expression
     then: Expression
@@ -104,14 +91,12 @@ Expression: TypeAlias = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     line: int
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Print:
+class Print(NamedTuple):
     """`source` is what was written, delimiters and all: here and in every tag below."""
 
     line: int
@@ -119,15 +104,13 @@ class Print:
     value: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class If:
+class If(NamedTuple):
     line: int
     branches: tuple[tuple[str, Expression, tuple[Statement, ...]], ...]
     otherwise: tuple[Statement, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class For:
+class For(NamedTuple):
     line: int
     source: str
     name: str
@@ -136,16 +119,14 @@ class For:
     otherwise: tuple[Statement, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Set:
+class Set(NamedTuple):
     line: int
     source: str
     name: str
     value: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class Macro:
+class Macro(NamedTuple):
     line: int
     source: str
     name: str
@@ -153,16 +134,14 @@ class Macro:
     body: tuple[Statement, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     line: int
     source: str
     name: str
     body: tuple[Statement, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class FilterTag:
+class FilterTag(NamedTuple):
     line: int
     source: str
     filters: tuple[tuple[int, str, Arguments], ...]
