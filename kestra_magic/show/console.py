@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from kestra_magic.process.gpu import GpuUse
     from kestra_magic.runs.progress import Happening, Progress
-    from kestra_magic.show.answers import Answer
+    from kestra_magic.show.fileanswers import Answer
     from kestra_magic.show.watched import Watched
 
 __all__ = ["Console"]

@@ -34,7 +34,7 @@ def _looks(shell: Any) -> dict[tuple[str, str], Callable[[Any], Bundle]]:
         ("kestra_magic.runs.diff", "Difference"): _difference,
         ("kestra_magic.runs.metrics", "Metrics"): _metrics,
         ("kestra_magic.workspace.outputs", "OutputFile"): _file,
-        ("kestra_magic.workspace.outputs", "OutputFiles"): _files,
+        ("kestra_magic.workspace.outputs", "OutputFiles"): partial(_files, shell),
     }
 
 
@@ -71,13 +71,24 @@ def _file(file: Any) -> Bundle:
     from kestra_magic.show.card import file_cards, render
 
     (card,) = file_cards({file.name: file})
-    return {"text/html": render("files", files=[card], more=0, misses=()), "text/plain": repr(file)}
+    return {"text/html": render("files", files=[card], more=0, misses=(), key=""), "text/plain": repr(file)}
 
 
-def _files(files: Any) -> Bundle:
-    """Static, and so never a widget that is not found; the console has the browser."""
+def _files(shell: Any, files: Any) -> Bundle:
+    """What is saved is static, and so never a widget that is not found; where someone looks now it is a browser."""
     from kestra_magic.show.card import file_cards, render
 
     cards = file_cards(files)
-    html = render("files", files=cards, more=len(files) - len(cards), misses=files.misses)
+    facts = {"files": cards, "more": len(files) - len(cards), "misses": files.misses}
+    html = render("files", **facts, key=_live(shell, files) if cards else "")
     return {"text/html": html, "text/plain": repr(files)}
+
+
+def _live(shell: Any, files: Any) -> str:
+    from kestra_magic.show.cell import frontend, takes_console
+
+    if not takes_console(frontend(shell)):
+        return ""
+    from kestra_magic.show.filestable import FilesTable
+
+    return FilesTable(files, shell.user_ns).key

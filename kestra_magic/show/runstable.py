@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from kestra_magic.runs.history import History, Row
-    from kestra_magic.show.answers import Answer
+    from kestra_magic.show.fileanswers import Answer
 
 __all__ = ["RunsTable"]
 

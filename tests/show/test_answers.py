@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from kestra_magic.show.answers import FIRST_ENTRIES, Answers
+from kestra_magic.show.answers import Answers
+from kestra_magic.show.fileanswers import FIRST_ENTRIES
 from kestra_magic.show.logview import LogView
 
 ROOT = Path(__file__).parents[2]

@@ -290,7 +290,7 @@ def test_no_name_and_no_value_becomes_markup(tmp_path: Path, name: str) -> None:
 @given(name=st.text(max_size=30), data=st.text(max_size=60))
 def test_whatever_is_said_the_card_stays_in_shape(tmp_path: Path, name: str, data: str) -> None:
     file = File(name, "1 KB", "", Preview(kind="text", said=data, text=data or "x"))
-    html = render("files", files=[shown_file(file)], more=0, misses=[name])
+    html = render("files", files=[shown_file(file)], more=0, misses=[name], key="")
     page = Page(html)
 
     assert [tag for tag, _ in page.tags][2:] == [

@@ -75,9 +75,23 @@ function tabbed(body, views, model) {
   };
 }
 
-const initialize = ({ model }) =>
-  model.get("state").kind === "runs"
-    ? takeOver(model, (el) => runsView({ model, el }), { twins: false })
-    : takeOver(model, (el) => render({ model, el }));
+// The files alone, as `run.files` gives them.
+function filesAlone({ model, el }) {
+  el.classList.add("kestra-console");
+  el.setAttribute("role", "region");
+  el.setAttribute("aria-label", `Files of ${model.get("state").name || "a run"}`);
+  const ask = questions(model);
+  const { heard, say, close } = speaking();
+  const files = filesView({ model, ask, say, save: (what) => download({ model, ask, say }, what) });
+  el.append(files.element, ...model.get("state").misses.map((miss) => h("p", { class: "kc-quiet" }, visible(miss))), heard);
+  files.shown();
+  return () => (files.close(), close(), ask.close());
+}
+
+const ALONE = { runs: runsView, files: filesAlone };
+const initialize = ({ model }) => {
+  const alone = ALONE[model.get("state").kind];
+  return takeOver(model, (el) => (alone || render)({ model, el }), { twins: !alone });
+};
 
 export default { initialize, render };

@@ -6,7 +6,7 @@ function filesView({ model, ask, say, save }) {
   const renew = button("Refresh", () => load(), { title: "Look again" });
   const counted = h("span", { class: "kc-count kc-quiet" });
   const tree = h("div", { class: "kc-tree", role: "tree", tabindex: "0", "aria-label": "Files of the run" });
-  const shown = h("div", { class: "kc-preview", role: "region", "aria-label": "Preview" });
+  const shown = h("div", { class: "kc-preview", role: "region", "aria-label": `Preview of ${model.get("state").name || "a run"}'s files` });
   const open = new Map(); // path of an open folder → its rows
   let rows = [];
   let chosen = -1;
