@@ -62,14 +62,9 @@ def preview(path: Path, limits: Limits = Limits()) -> Preview:
 
 def size(count: int) -> str:
     """Return a number of bytes as a person reads it: 512 bytes, 1.2 KB, 3.4 GB."""
-    if count < 1000:
-        return f"{count} byte{'' if count == 1 else 's'}"
-    amount = float(count)
-    for unit in ("KB", "MB", "GB"):
-        amount /= 1000
-        if amount < 999.95:
-            return f"{amount:.1f} {unit}"
-    return f"{amount / 1000:.1f} TB"
+    from humanize import naturalsize  # when the first file is shown
+
+    return naturalsize(count).replace("kB", "KB").replace("Byte", "byte")
 
 
 def counted(count: int, what: str) -> str:
