@@ -289,7 +289,7 @@ def test_of_a_huge_table_only_the_beginning_is_read(tmp_path: Path) -> None:
         1200: "1.2 KB",
         999_960: "1.0 MB",
         3_400_000_000: "3.4 GB",
-        10**15: "1000.0 TB",
+        10**15: "1.0 PB",
     }.items(),
 )
 def test_sizes_are_said_as_people_read_them(count: int, said: str) -> None:
