@@ -54,7 +54,7 @@ def begin(session, beside) -> Flow:
 @pytest.fixture
 def run(begin) -> Flow:
     """Run a flow to its end."""
-    return lambda *given, **inputs: begin(*given, **inputs).wait(120)
+    return lambda *given, **inputs: begin(*given, **inputs).wait(280)
 
 
 def states(run: FlowRun) -> dict[str, str]:
