@@ -9,6 +9,7 @@ from kestra_magic.model.resolution import InputsError
 from kestra_magic.runs.given import flow_values
 from kestra_magic.runs.session import session
 from kestra_magic.settings import current
+from kestra_magic.show.cell import frontend
 from kestra_magic.show.form import InputForm
 
 if TYPE_CHECKING:
@@ -41,4 +42,4 @@ def show_form(shell: InteractiveShell, source: Source, options: Mapping[str, Any
         carry(shell, run, rest)
 
     form = InputForm(flow.inputs, go, flow_values(options, names_of(shell)))
-    shell.display_pub.publish(data=form.bundle(flow.id), metadata={})
+    shell.display_pub.publish(data=form.bundle(flow.id, frontend(shell)), metadata={})

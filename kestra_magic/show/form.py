@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import html
 import json
+import secrets
 from datetime import date
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.model.property import is_template
 from kestra_magic.model.scalars import as_text
+from kestra_magic.show.cell import takes_console
 from kestra_magic.workspace.inputs import Uploaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from kestra_magic.model.inputs import Input
+    from kestra_magic.show.cell import Frontend
 
     Go = Callable[[dict[str, Any]], None]
 
@@ -50,12 +53,26 @@ class InputForm:
         rows = [self._row(name, field) for name, field in self.fields.items()]
         self.widget = self._widgets.VBox([*rows, self.button, self.said, self.output])
 
-    def bundle(self, name: str) -> dict[str, Any]:
-        """Return the form; where it cannot live, as in a saved page, what it asks for."""
+    def bundle(self, name: str, seen_in: Frontend) -> dict[str, Any]:
+        """Return the form; where it cannot live, as in a saved page, what it asks for.
+
+        Where the console opens, the form stands in that text's place as it does, so that no widget is saved.
+        """
         asked = ", ".join(f"{each.id} ({each.type})" for each in self.inputs.values()) or "nothing"
         said = f"The form of `{name}` asks for {asked}: run the cell to fill it in."
-        static = {"text/plain": said, "text/html": f"<div>{html.escape(said)}</div>"}
-        return {**self.widget._repr_mimebundle_(), **static}
+        text = f"<div>{html.escape(said)}</div>"
+        if takes_console(seen_in):
+            text = f'<div data-kestra-run="{self._opened()}">{text}</div>'
+        elif seen_in.live:
+            return {**self.widget._repr_mimebundle_(), "text/plain": said, "text/html": text}
+        return {"text/plain": said, "text/html": text}
+
+    def _opened(self) -> str:
+        from kestra_magic.show.consolewidget import ConsoleWidget
+
+        key = f"form-{secrets.token_hex(4)}"
+        ConsoleWidget.opened(key, {"kind": "form", "form": self.widget.model_id}, lambda _: ({}, []))
+        return key
 
     def run(self) -> None:
         """Hand over what was filled in; meanwhile no second run begins."""

@@ -74,12 +74,14 @@ def test_a_form_is_shown_and_runs(kernel):
         cell(
             f"id: asks\nnamespace: y\ninputs: [{{id: n, type: INT}}]\ntasks: [{{id: t, type: {LOG}, message: '{{{{ inputs.n }}}}'}}]",
             "--form",
-        )
+        ),
+        allow_stdin=True,
     )
 
     assert reply.status == "ok", reply.traceback
     (shown,) = reply.of("display_data")
-    assert "application/vnd.jupyter.widget-view+json" in shown["data"]
+    assert set(shown["data"]) == {"text/html", "text/plain"}
+    assert 'data-kestra-run="form-' in reply.html
     assert "The form of `asks` asks for n (INT)" in reply.html
     found = "import gc\nfrom kestra_magic.show.form import InputForm\nform = next(o for o in gc.get_objects() if isinstance(o, InputForm))\n"
     missing = kernel.run(found + "form.button.click()\nprint(form.said.value)")

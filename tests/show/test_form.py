@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from kestra_magic.model.inputs import INPUT_TYPES
+from kestra_magic.show.cell import Frontend
 from kestra_magic.show.form import InputForm
 from kestra_magic.workspace.inputs import Uploaded
 
@@ -86,3 +87,14 @@ def test_problems_are_shown_as_text():
     form.run()
 
     assert "&lt;b&gt;no&lt;/b&gt;<br>Missing required input:x" in form.said.value
+
+
+@pytest.mark.parametrize(
+    ("seen_in", "widget"), [(Frontend.HEADLESS, False), (Frontend.VSCODE, True), (Frontend.LAB, False)]
+)
+def test_a_widget_is_saved_only_where_nothing_else_can_show_the_form(seen_in, widget):
+    shown = InputForm([declared("INT")], lambda values: None).bundle("asks", seen_in)
+
+    assert ("application/vnd.jupyter.widget-view+json" in shown) is widget
+    assert "asks for x (INT)" in shown["text/html"]
+    assert ("data-kestra-run" in shown["text/html"]) is (seen_in is Frontend.LAB)

@@ -88,7 +88,23 @@ function filesAlone({ model, el }) {
   return () => (files.close(), close(), ask.close());
 }
 
-const ALONE = { runs: runsView, files: filesAlone };
+// A form of other widgets.
+function formView({ model, el }) {
+  const manager = model.widget_manager;
+  let view, closed;
+  manager.get_model(model.get("state").form).then((form) => manager.create_view(form)).then((made) => {
+    if (closed) return made.remove();
+    view = made;
+    view.luminoWidget.constructor.attach(view.luminoWidget, el);
+  });
+  return () => {
+    closed = true;
+    if (!el.isConnected) document.body.append(el); // Lumino takes away only what is in the page
+    view?.remove();
+  };
+}
+
+const ALONE = { runs: runsView, files: filesAlone, form: formView };
 const initialize = ({ model }) => {
   const alone = ALONE[model.get("state").kind];
   return takeOver(model, (el) => (alone || render)({ model, el }), { twins: !alone });
