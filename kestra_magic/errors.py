@@ -26,8 +26,9 @@ def did_you_mean(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str
     """Return «; did you mean `x`?» for the nearest of *known*, or nothing; a *cutoff* of 1 asks for the word itself."""
     from difflib import get_close_matches  # when something is wrong, not when a kernel begins
 
-    near = get_close_matches(word, list(known), n=1, cutoff=cutoff)
-    return f"; did you mean `{near[0]}`?" if near else ""
+    spelled = {each.lower(): each for each in known}
+    near = get_close_matches(word.lower(), list(spelled), n=1, cutoff=cutoff)
+    return f"; did you mean `{spelled[near[0]]}`?" if near else ""
 
 
 def did_you_mean_beside(path: Path) -> str:

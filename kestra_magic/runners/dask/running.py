@@ -184,6 +184,8 @@ class DaskRunning:
                     threading.Thread(target=self._lose, args=(reason,), daemon=True).start()
             case {"exited": _} | {"lost": _} if message.get("contents") is None and message.get("files"):
                 self._finishing = True
+                if "notice" in message:  # its last words need not wait for its files
+                    self._mirror.take({key: said for key, said in message.items() if key not in ("exited", "lost")})
                 threading.Thread(target=self._finish, args=(message,), daemon=True).start()
             case {"exited": _} | {"lost": _}:
                 self._finish(message)
