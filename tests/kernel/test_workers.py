@@ -43,7 +43,9 @@ def test_a_group_is_tried_and_what_it_runs_ends_with_the_kernel(clustered: Kerne
     assert clustered.run("print(there.state, there.stdout, end='')").text() == "SUCCESS hello\n"
 
     reply = clustered.run(CELL.replace("gpu", "GPU, fallback: FAIL") + "echo")
-    assert "offers `GPU`: it offers `gpu`; with `fallback: WAIT` it would wait for one" in reply.error
+    assert (
+        "offers `GPU`: it offers `gpu`; did you mean `gpu`?; with `fallback: WAIT` it would wait for one" in reply.error
+    )
     assert "File " not in reply.traceback
     assert clustered.run("%kestra workers --off").text() == "worker groups run here\n"
     assert "no cluster is known: worker groups run here" in clustered.run("%kestra workers").text()
