@@ -83,6 +83,7 @@ def test_the_code_that_is_offered_leads_to_the_file(notebook):
 def test_files_of_a_flow_lie_below_their_tasks(notebook):
     found = files(notebook, 3)
     found.get_by_role("treeitem", name="two").click()
+    found.get_by_role("treeitem", name="two", expanded=True).wait_for()
 
     shown = previewed(found, "same.txt")
 
