@@ -26,6 +26,7 @@ class Page_:
         page.on("console", lambda message: message.type == "error" and self.errors.append(message.text))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", lambda request: ALLOWED.match(request.url) or self.strangers.append(request.url))
+        page.on("requestfailed", self._was_refused)
         page.set_default_timeout(60_000)  # a machine may be busy with other things
 
     def open(self, name, cells, kernel="python3", dark=False):
@@ -102,6 +103,11 @@ class Page_:
 
     def save(self):
         self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+
+    def _was_refused(self, request):
+        """What a policy of ours refused has not left the machine; the browser tells of it or not."""
+        if "csp" in (request.failure or "").lower() and request.url in self.strangers:
+            self.strangers.remove(request.url)
 
     def settled(self, *expected):
         """Nothing went wrong that nobody saw but for what is *expected*, and nothing left the machine."""
