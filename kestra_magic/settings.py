@@ -79,7 +79,7 @@ def update(**changes: Any) -> Settings:
     """Replace some settings for this process; return all.
 
     Raises:
-        ValueError: there is no such setting.
+        TypeError: there is no such setting; before Python 3.13 a ValueError.
     """
     global _current
     _current = _current._replace(**changes)

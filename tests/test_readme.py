@@ -90,11 +90,14 @@ def test_every_picture_and_page_is_there() -> None:
 
 
 def test_the_tables_name_every_option() -> None:
-    from kestra_magic.magics.options import PROCESS
+    from kestra_magic.magics.options import FLOW, PROCESS
 
     text = (ROOT / "README.md").read_text("utf-8")
     for option in PROCESS:
         assert f"--{option.long}" in text, option.long
+    flows = (ROOT / "docs" / "flows.md").read_text("utf-8")
+    for option in FLOW:
+        assert f"`--{option.long}" in flows or f"`-{option.short} " in flows, option.long
 
 
 def test_the_table_names_every_verb() -> None:

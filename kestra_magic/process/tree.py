@@ -34,14 +34,15 @@ class Tree:
     """The descendants of this process, but for *keep* and theirs.
 
     Attributes:
+        mark: what all of them bear, where it is known.
         ended: the processes that were told to end; *strays* of them had left the process group of the command.
     """
 
-    def __init__(self, main: int = 0, mark: int = 0, *, whole: bool = True, keep: Iterable[int] = ()) -> None:
+    def __init__(self, main: int = 0, *, whole: bool = True, keep: Iterable[int] = ()) -> None:
         self.main = main
         self.ended: set[int] = set()
         self.strays: set[int] = set()
-        self.mark = mark
+        self.mark = 0
         self.whole = whole
         self._keep = frozenset(keep)
 

@@ -358,8 +358,15 @@ class Context:
             self._sweep()
             self._left.append(prepared)
         else:
-            self._broom = self._broom or ThreadPoolExecutor(1, "kestra-broom")
-            self._sweeps.append(self._broom.submit(self._remove, prepared))
+            self._hand_to_broom(prepared)
+
+    def _hand_to_broom(self, prepared: Prepared) -> None:
+        try:
+            with self._lock:
+                self._broom = self._broom or ThreadPoolExecutor(1, "kestra-broom")
+                self._sweeps.append(self._broom.submit(self._remove, prepared))
+        except RuntimeError:  # Python ends, and begins no more threads
+            self._remove(prepared)
 
     def _sweep(self) -> None:
         while self._left:

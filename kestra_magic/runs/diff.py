@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.expressions.scope import Scope
 from kestra_magic.runs.attach import attach, found
+from kestra_magic.runs.masking import forms, painted
 from kestra_magic.runs.run import Run
 
 if TYPE_CHECKING:
@@ -155,12 +156,16 @@ def _inputs(run: Run) -> dict[str, str]:
     notebook = run.context.notebook or {}
     values = {name: notebook[name] for name in sorted(getattr(notebook, "asked", ())) if name in notebook}
     plain = {**values, **run.context.inputs}
-    return dict(_leaves(Scope({}, {k: v for k, v in plain.items() if not isinstance(v, Run)}), "inputs"))
+    return _masked(run, _leaves(Scope({}, {k: v for k, v in plain.items() if not isinstance(v, Run)}), "inputs"))
 
 
 def _outputs(run: Run) -> dict[str, str]:
     outputs = {"vars": run.vars} if run.context.cell else run.outputs
-    return dict(_leaves(outputs, ""))
+    return _masked(run, _leaves(outputs, ""))
+
+
+def _masked(run: Run, leaves: Iterable[tuple[str, str]]) -> dict[str, str]:
+    return dict(painted(dict(leaves), forms(run.context.masked_values())))
 
 
 def _leaves(value: Mapping[Any, Any], path: str) -> Iterator[tuple[str, str]]:

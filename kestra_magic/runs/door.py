@@ -104,7 +104,7 @@ def ask_to_end(record: Record, grace: float | None = None) -> None:
     Raises:
         KestraMagicError: that kernel does not answer.
     """
-    with _met(record, "end", grace) as there, suppress(EOFError):  # it has ended the run, or itself
+    with _met(record, "end", grace) as there, suppress(EOFError, OSError):  # it has ended the run, or itself
         there.recv()
 
 
@@ -115,14 +115,18 @@ def ask_to_resume(record: Record, inputs: Mapping[str, Any]) -> None:
         KestraMagicError: nothing is, or the inputs do not fit, or whoever has the run does not answer.
     """
     with _met(record, "resume", inputs) as there:
-        if why := there.recv():
+        try:
+            why = there.recv()
+        except (EOFError, OSError):
+            raise KestraMagicError(f"whoever had `{record.name}` is gone") from None
+        if why:
             raise KestraMagicError(why)
 
 
 def _met(record: Record, wish: str, more: object = None) -> Connection:
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until and record.owner.lives():
-        with suppress(OSError):
+        with suppress(OSError, EOFError):
             there = Client(_place(record.owner), "AF_UNIX")
             there.send((wish, record.id, more))
             if there.poll(PATIENCE) and there.recv():

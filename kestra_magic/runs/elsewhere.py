@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from kestra_magic.process.events import Reason
     from kestra_magic.runs.context import Context
     from kestra_magic.runs.journal import Record
-    from kestra_magic.runs.progress import Happening
 
 __all__ = ["Elsewhere", "Sent", "carry"]
 
@@ -70,7 +69,7 @@ class Elsewhere:
         while record := self._carried():
             for event in told_by(record):
                 heard = True
-                if not _is_its_end(event):  # which is told when all is read back
+                if not (isinstance(event, Settled) and event.final):  # which is told when all is read back
                     self.context.emit(event)
             time.sleep(LOOK_SECONDS)
         return self._ended(told=heard)
@@ -154,10 +153,6 @@ class Sent(Elsewhere):
         end = next((event for event in self._child.events() if isinstance(event, Exited)), None)
         log = LogFile(_log_dir(self.context.id)).tail("stderr", 1).strip()
         return f": {end.error or log}" if end and (end.error or log) else ""
-
-
-def _is_its_end(event: Happening) -> bool:
-    return isinstance(event, Settled) and not event.task_run and event.state.ended
 
 
 def _log_dir(run: str) -> Path:

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-__all__ = [
-    "again_inputs", "environment_given", "files_given", "flow_values", "inputs_given",
-]  # fmt: skip
+__all__ = ["again_inputs", "environment_given", "files_given", "flow_values", "inputs_given"]
 
 
 def inputs_given(specs: Iterable[str], notebook: Mapping[str, object]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, overload
 from kestra_magic.process.logs import LogFile
 from kestra_magic.runs.attach import found
 from kestra_magic.runs.found import attempts, status
+from kestra_magic.runs.masking import forms, painted
 from kestra_magic.runs.run import Run
 from kestra_magic.workspace.directory import OWN
 
@@ -143,7 +144,7 @@ def _of_run(run: Run, record: Record | None) -> Row:
         started=run.started,
         duration=so_far,
         exit_code=run.exit_code,
-        inputs=run.context.inputs,
+        inputs=painted(dict(run.context.inputs), forms(run.context.masked_values())),
         metrics={name: run.metrics[name].last for name in run.metrics},
         files=len(run.files),
         where="this kernel, detached" if run.context.outlives else "this kernel",

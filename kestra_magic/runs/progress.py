@@ -84,6 +84,11 @@ class Settled(Fact):
     error: str = ""
     outputs: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def final(self) -> bool:
+        """Whether it is the end of the whole execution."""
+        return not self.task_run and self.state.ended
+
 
 Happening = Event | Declared | Logged | Settled
 

@@ -281,7 +281,7 @@ class Run:
                     self.stop(reason="interrupt", grace=0 if self.state is State.KILLING else None)
                 elif told[1] is not None:
                     show(told[0], told[1])
-                    if isinstance(told[1], Settled) and not told[1].task_run:
+                    if isinstance(told[1], Settled) and told[1].final:
                         last()
                 if seat.queue.empty():
                     pause()
@@ -305,7 +305,7 @@ class Run:
         """
         if not self.context.broadcast.closed.wait(timeout):
             raise TimeoutError(f"`{self.name}` still runs after {timeout:g} s")
-        self.cleared()
+        self.cleared(timeout)
         return self
 
     def cleared(self, seconds: float | None = None) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Selection", "ids_of", "plan_of", "refuse_elsewhere"]
 
-LOOPS = (kinds.ForEach, kinds.EachSequential, kinds.LoopUntil)
+LOOPS = (kinds.ForEach, kinds.Loop, kinds.EachSequential, kinds.LoopUntil)
 AT_ONCE = (kinds.Parallel, kinds.EachParallel)
 
 

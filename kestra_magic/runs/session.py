@@ -145,7 +145,8 @@ class Session:
 
     def outputs(self) -> dict[str, Any]:
         """``{{ outputs.NAME.… }}``: what the notebook's earlier runs gave, the latest of each name."""
-        latest = {name: next((run for run in reversed(runs) if run.ended), None) for name, runs in self._named.items()}
+        known = list(self._named.items())  # a flow may begin another one meanwhile
+        latest = {name: next((run for run in reversed(runs) if run.ended), None) for name, runs in known}
         return {name: run.outputs for name, run in latest.items() if run}
 
     def live(self, name: str) -> Run | None:
@@ -177,6 +178,8 @@ class Session:
             self.runs.remove(run)
             self._open = [other for other in self._open if other is not run]
             self._named[run.name].remove(run)
+            if run.context.gpus:
+                run.context.gpus.release()
             run.folder.rmdir()
 
     def make_way(self, name: str, *, instead: bool = False) -> None:
@@ -222,7 +225,12 @@ class Session:
         written = read(request)
         self.make_way(request.name, instead=bool(written.options.get("replace")))
         written, gpus = with_gpus(request, written, self.data / "gpus")
-        context = self._context(request, written, of)
+        try:
+            context = self._context(request, written, of)
+        except BaseException:
+            if gpus:
+                gpus.release()
+            raise
         context.gpus = gpus
         before = attempts(context.folder.path)[-1:] if of else []
         task_run, _, number = before[0].name.rpartition("-") if before else ("", "", "0")

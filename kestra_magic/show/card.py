@@ -18,7 +18,8 @@ from markupsafe import Markup, escape
 from kestra_magic.runs.explain import excerpt
 from kestra_magic.runs.masking import forms, painted
 from kestra_magic.show.ansi import plain
-from kestra_magic.show.files import Limits, Preview, counted, preview, size
+from kestra_magic.show.files import Limits, Preview, preview, size
+from kestra_magic.show.tables import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from kestra_magic.show.images import IMAGES, look
-from kestra_magic.show.tables import TABLES, Glance, Limits, NoTable, glance
+from kestra_magic.show.tables import TABLES, Glance, Limits, NoTable, counted, glance
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Limits", "Preview", "counted", "preview", "size"]
+__all__ = ["Limits", "Preview", "preview", "size"]
 
 LANGUAGES = {
     ".py": "python", ".js": "javascript", ".ts": "typescript", ".sh": "shell", ".r": "r", ".jl": "julia", ".sql": "sql",
@@ -65,10 +65,6 @@ def size(count: int) -> str:
     from humanize import naturalsize  # when the first file is shown
 
     return naturalsize(count).replace("kB", "KB").replace("Byte", "byte")
-
-
-def counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _why(error: Exception) -> str:

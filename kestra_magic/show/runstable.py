@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from kestra_magic.runs.history import History, Row
+    from kestra_magic.runs.journal import Notice
     from kestra_magic.show.fileanswers import Answer
 
 __all__ = ["RunsTable"]
@@ -42,7 +43,7 @@ class RunsTable:
     def _asked(self, message: Mapping[str, Any]) -> Answer:
         try:
             return self._verbs[message["t"]](**message.get("with", {})), []
-        except KestraMagicError as error:
+        except (KestraMagicError, OSError) as error:
             return {"error": str(error)}, []
 
     def _rows(self) -> dict[str, Any]:
@@ -54,11 +55,14 @@ class RunsTable:
         return self._rows()
 
     def _pin(self, run: str, pinned: bool) -> dict[str, Any]:
-        session().journal.pin(run, pinned)
-        return self._rows()
+        return self._written(session().journal.pin(run, pinned))
 
     def _label(self, run: str, text: str) -> dict[str, Any]:
-        session().journal.label(run, text.strip())
+        return self._written(session().journal.label(run, text.strip()))
+
+    def _written(self, notice: Notice | None) -> dict[str, Any]:
+        if notice:
+            raise KestraMagicError(notice.sentence)
         return self._rows()
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["TABLES", "Glance", "Limits", "NoTable", "glance"]
+__all__ = ["TABLES", "Glance", "Limits", "NoTable", "counted", "glance"]
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 HEAD_BYTES = 1 << 20
@@ -61,10 +61,10 @@ class Glance:
     @property
     def said(self) -> str:
         """«first 20 of 1,000 rows × 4 columns»."""
-        total = f"{'' if self.exact else 'about '}{_counted(self.total, 'row')}"
+        total = f"{'' if self.exact else 'about '}{counted(self.total, 'row')}"
         rows = total if len(self.rows) == self.total else f"first {len(self.rows):,} of {total}"
         shown = len(self.columns)
-        columns = _counted(self.width, "column")
+        columns = counted(self.width, "column")
         return f"{rows} × {columns if shown == self.width else f'first {shown} of {columns}'}"
 
     @property
@@ -190,7 +190,7 @@ def _cut(text: str, chars: int) -> str:
     return text if len(text) <= chars else f"{text[: chars - 1]}…"
 
 
-def _counted(count: int, what: str) -> str:
+def counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 

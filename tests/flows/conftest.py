@@ -24,6 +24,7 @@ APT = {
     "php": "php-cli",
     "lua": "lua5.4",
     "perl": "perl",
+    "go": "golang-go",
     "node": "nodejs",
     "Rscript": "r-base-core",
     "pwsh": "powershell, from packages.microsoft.com",

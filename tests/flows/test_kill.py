@@ -143,7 +143,7 @@ def test_what_is_being_installed_ends_too(begin, tmp_path, monkeypatch):
 
 
 def test_what_another_kernel_installs_is_not_waited_for(begin, tmp_path, monkeypatch):
-    fcntl = pytest.importorskip("fcntl")
+    fcntl = pytest.importorskip("fcntl", reason="POSIX: the lock is fcntl's")
     cache = tmp_path / "dependencies"
     cache.mkdir()
     interpreter, packages = find(None), ["no-such-package-at-all"]

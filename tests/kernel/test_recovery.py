@@ -175,8 +175,9 @@ def test_a_kernel_that_is_shut_down_leaves_what_asks_for_it_to_the_next(begin: B
 def test_a_kernel_that_is_restarted_leaves_nothing(begin: Begin, now: bool) -> None:
     kernel = begin()
     load(kernel)
-    pids = [up(kernel, f"%%kestra_process live{n} --bg\n{UP}; setsid sleep 300 & sleep 300") for n in range(2)]
+    pids = [up(kernel, f"%%kestra_process live{n} --bg\nsetsid sleep 300 & {UP}; sleep 300") for n in range(2)]
     everyone = [child for pid in pids for child in (pid, *system.children(pid))]
+    assert len(everyone) >= 4  # two shells, and what has left the session of each
     kernel.manager.restart_kernel(now=now)
     kernel.client.wait_for_ready(timeout=60)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytest.importorskip("distributed")
+pytest.importorskip("distributed", reason="pip install '.[dask]'")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX: processes are found by their environment")
 CELL = "%%kestra_process there\n#| workerGroup: {key: gpu}\n"
 

@@ -68,6 +68,7 @@ def test_three_bytes_are_masked_but_not_within_a_longer_base64_text() -> None:
     alone, within = base64.b64encode(b"abc"), base64.b64encode(b"user:abc tail")
 
     assert masked(b"abc " + alone + b" " + within, "abc", []) == b"*** **** " + within
+    assert masked(base64.b64encode(b"abc tail"), "abc", []) == b"****IHRhaWw="
 
 
 @pytest.mark.parametrize("at", range(1, 20))

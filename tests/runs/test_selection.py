@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kestra_magic.errors import KestraMagicError
-from kestra_magic.model.source import SourceError
+from kestra_magic.model.source import Source, SourceError
+from kestra_magic.runs.diff import difference, pair
+from kestra_magic.runs.history import history
+from kestra_magic.show.difference import bundle
+from kestra_magic.show.history import table
 from tests.runs.book import Book
 
 if TYPE_CHECKING:
@@ -132,6 +136,37 @@ def test_a_secret_input_of_another_kernel_s_execution_is_asked_for_again(book: B
     assert "hunter" not in (run.folder / "_run" / "run.json").read_text()
     assert "give it with `-i p=…`" in refused(other, text, "--from t")
     assert values(other.flow(text, "--from t -i p=again")) == {"t": "again"}
+
+
+def test_a_secret_input_is_seen_neither_among_the_runs_nor_in_a_difference(book: Book) -> None:
+    task = f"{{id: t, type: {RETURN}, format: '{{{{ inputs.p }}}}'}}"
+    text = f"id: kept\nnamespace: a.b\ninputs: [{{id: p, type: SECRET}}]\ntasks: [{task}]\n"
+    book.flow(text, "-i p=hunter22x")
+    book.flow(text, "-i p=hunter33y")
+    seen = f"{table(history(book.session))}{bundle(difference(*pair(book.session, 'kept')))}"
+
+    assert "kept-2" in seen
+    assert "hunter" not in seen
+
+
+def test_a_pause_that_ends_by_itself_is_not_shown_as_the_end(book: Book) -> None:
+    pause = "{id: p, type: io.kestra.plugin.core.flow.Pause, pauseDuration: PT0.05S}"
+    source = Source(f"id: f\nnamespace: a.b\ntasks: [{pause}]\n")
+    run = book.session.flow(source, {}, beside=book.folder)
+    shown: list[str] = []
+    run.follow(lambda *_: None, start=True, last=lambda: shown.append(run.state.value))
+    while not run.ended:
+        run.follow(lambda *_: None, last=lambda: shown.append(run.state.value))
+
+    assert shown == ["SUCCESS"]
+
+
+def test_nothing_starts_inside_a_loop_of_kestra_2(book: Book) -> None:
+    loop = f"{{id: l, type: io.kestra.plugin.core.flow.Loop, values: [1, 2], tasks: [{{id: x, type: {RETURN}, format: a}}]}}"
+    text = f"id: f\nnamespace: a.b\ntasks: [{loop}]\n"
+    book.flow(text)
+
+    assert "`x`" in refused(book, text, "--from x")
 
 
 def test_an_execution_of_another_kernel_is_reused(book: Book) -> None:

@@ -4,10 +4,18 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from kestra_magic import settings
 from kestra_magic.model.inputs import INPUT_TYPES
-from kestra_magic.show.cell import Frontend
+from kestra_magic.show.cell import Frontend, takes_console
 from kestra_magic.show.form import InputForm
 from kestra_magic.workspace.inputs import Uploaded
+
+
+@pytest.mark.parametrize(("view", "opens"), [("auto", True), ("none", False)])
+def test_console_and_form_open_where_they_are_wished(monkeypatch, view, opens):
+    monkeypatch.setattr(settings, "_current", settings.current()._replace(view=view))
+
+    assert takes_console(Frontend.LAB) is opens
 
 
 def declared(kind, name="x", **more):

@@ -203,7 +203,6 @@ class DaskRunning:
         try:
             self._found = self._fetched(message)
         except Gone as error:
-            self._finishing = False
             self._lose(f"worker `{self.worker}` was gone before its files were here ({error})")
             return
         except KestraMagicError as error:
@@ -277,7 +276,7 @@ class DaskRunning:
         while True:
             try:
                 rest = ask()
-            except (*UNREACHED, ImportError, KeyError):
+            except (*UNREACHED, ImportError, KeyError, RuntimeError):  # RuntimeError: the client was closed meanwhile
                 return False
             if rest is None:
                 return False

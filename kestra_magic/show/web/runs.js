@@ -13,12 +13,12 @@ function runsView({ model, el }) {
   const table = h("div", { class: "kc-scroll kc-runs", tabindex: "0", role: "region", "aria-label": "Table of runs" },
     h("table", { role: "table" }, h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, RUN_COLUMNS.map(([name, kind]) =>
       h("th", { role: "columnheader", scope: "col", class: kind }, name === "Actions" ? h("span", { class: "kc-unseen" }, name) : name)))), body));
-  const act = (verb, given) => ask(verb, { with: given }).then(show).catch((error) => say(error.message));
+  const act = (verb, given, failed) => ask(verb, { with: given }).then(show).catch((error) => (failed?.(), say(error.message)));
   const offer = (line) => (insertCell(model, line) ? say(`Inserted below: ${line}`) : copyText(line, () => say(`Copied: ${line}`)));
   const kernel = model.widget_manager?.kernel;
   // A kernel without subshells reads nothing while a cell waits for its run: then its interrupt is the way.
   const deaf = () => !model.get("subshells") && kernel?.status === "busy";
-  const stop = (row) => (row.waited && deaf() ? kernel.interrupt() : act("stop", { run: row.id }));
+  const stop = (row, failed) => (row.waited && deaf() ? kernel.interrupt() : act("stop", { run: row.id }, failed));
   let lives = false;
 
   function show({ rows: told }) {
@@ -34,16 +34,16 @@ function runsView({ model, el }) {
       update(row);
     });
   }
-  let clock;
+  let clock, over = false;
   async function again() {
     if (!deaf() && el.offsetParent && !document.hidden)
       await ask("rows", {}, 5000).then(show).catch(() => {}); // a kernel that is busy answers the next time
-    clock = setTimeout(again, lives ? 1000 : 5000);
+    if (!over) clock = setTimeout(again, lives ? 1000 : 5000);
   }
   el.append(table, empty, heard);
   show(model.get("state"));
   clock = setTimeout(again, 300);
-  return () => (clearTimeout(clock), close(), ask.close());
+  return () => ((over = true), clearTimeout(clock), close(), ask.close());
 }
 
 function runRow({ act, offer, stop }) {
@@ -57,7 +57,7 @@ function runRow({ act, offer, stop }) {
   const field = h("input", { type: "text", hidden: true, maxlength: "60" });
   const small = (text, onclick) => button(text, onclick, { class: "kc-button kc-use" });
   const buttons = {
-    stop: small("Stop", () => ((buttons.stop.disabled = true), stop(row))),
+    stop: small("Stop", () => ((buttons.stop.disabled = true), stop(row, () => (buttons.stop.disabled = false)))),
     open: small("Open", () => offer(`%kestra attach ${row.run}`)),
     rerun: small("Rerun", () => offer(`%kestra rerun ${row.run}`)),
     diff: small("Diff", () => offer(`%kestra diff ${row.run}`)),
