@@ -54,7 +54,10 @@ class _Part:
         """Return (time, offset, length, stream, …) of each stretch; a torn last record is dropped."""
         if self.path is None:
             return []
-        data = self.path.with_name(self.path.name.replace(LOG, INDEX, 1)).read_bytes()
+        try:
+            data = self.path.with_name(self.path.name.replace(LOG, INDEX, 1)).read_bytes()
+        except FileNotFoundError:  # it is made right behind its log, and goes right before it
+            return []
         return list(RECORD.iter_unpack(data[: len(data) // RECORD.size * RECORD.size]))
 
 

@@ -172,7 +172,10 @@ def web():
         server.shutdown()
 
 
-@pytest.mark.parametrize("row", INDEX, ids=[row["file"][:-5] for row in INDEX])
+ABSENT = pytest.param({}, marks=pytest.mark.skip(reason="shared/flows does not lie beside the project"), id="absent")
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row["file"][:-5]) for row in INDEX] or [ABSENT])
 def test_a_published_flow_ends_as_it_must(row, session, beside, web, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     case = CASES.get(row["file"][:3])

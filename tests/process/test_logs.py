@@ -299,3 +299,10 @@ def test_a_tail_follows_a_log_whose_files_were_dropped(tmp_path: Path) -> None:
     assert told[0].text == "first\n"
     assert any(e.text.endswith("line 499\n") for e in told)
     assert sum(e.lines for e in told) == 501
+
+
+def test_a_log_whose_index_is_not_there_yet_has_nothing_to_say(tmp_path: Path) -> None:
+    (tmp_path / "run.log").write_bytes(b"")
+
+    assert LogFile(tmp_path).text("stdout") == ""
+    assert LogFile(tmp_path).tail("stderr") == ""
