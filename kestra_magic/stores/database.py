@@ -37,9 +37,11 @@ def connect(path: Path, schema: str, *, version: int = 1) -> sqlite3.Connection:
     """
     import sqlite3
 
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    is_new = not path.exists()
     database = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
+        if is_new:
+            path.chmod(0o600)  # never by opening it: closing any descriptor of it ends the locks of this whole process
         database.execute(f"PRAGMA journal_mode={'TRUNCATE' if on_network(path) else 'WAL'}")
         database.execute("PRAGMA synchronous=NORMAL")
         database.execute("PRAGMA wal_autocheckpoint=200")
@@ -48,7 +50,7 @@ def connect(path: Path, schema: str, *, version: int = 1) -> sqlite3.Connection:
             raise sqlite3.DatabaseError(f"it is of version {found}, not {version}")
         if not found:
             database.executescript(f"BEGIN IMMEDIATE; {schema}; PRAGMA user_version={version}; COMMIT")
-    except sqlite3.Error:
+    except (sqlite3.Error, OSError):
         database.close()
         raise
     return database

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -112,6 +114,27 @@ def test_a_file_that_another_kernel_put_aside_is_left_for_the_new_one(path: Path
     assert ours.damages == []
     ours.close()
     theirs.close()
+
+
+def test_it_is_for_its_owner_alone(path: Path) -> None:
+    with closing(connect(path, SCHEMA)):
+        modes = {each.name: each.stat().st_mode & 0o777 for each in path.parent.iterdir()}
+
+    assert modes == dict.fromkeys([path.name, f"{path.name}-wal", f"{path.name}-shm"], 0o600)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its locks belong to a handle, not to a process")
+def test_a_second_connection_does_not_end_the_locks_of_the_first(path: Path) -> None:
+    """Whoever closes last removes the log; another kernel that sees no lock takes itself for the last."""
+    database = Database(path, SCHEMA)
+    add(database)
+    connect(path, SCHEMA).close()
+
+    elsewhere = f"import sqlite3; sqlite3.connect({str(path)!r}).execute('SELECT n FROM t').connection.close()"
+    subprocess.run([sys.executable, "-c", elsewhere], check=True)
+
+    assert path.with_name(f"{path.name}-wal").exists()
+    database.close()
 
 
 def test_a_mistake_is_not_taken_for_damage(path: Path) -> None:
