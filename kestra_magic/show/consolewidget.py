@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import deque
 from functools import cache
 from pathlib import Path
@@ -47,6 +48,7 @@ class ConsoleWidget(anywidget.AnyWidget):
     _esm = script()
     _css = (WEB / "console.css").read_text("utf-8")
     run_id = traitlets.Unicode().tag(sync=True)
+    comm_id = traitlets.Unicode().tag(sync=True)
     subshells = traitlets.Bool().tag(sync=True)
     state = traitlets.Dict().tag(sync=True)
 
@@ -58,7 +60,8 @@ class ConsoleWidget(anywidget.AnyWidget):
         asked: Callable[[Mapping[str, Any]], tuple[dict[str, Any], list[bytes]]],
     ) -> ConsoleWidget:
         """Return one that stands where *key* is in the page; *asked* answers what the page asks, in any thread."""
-        widget = cls(run_id=key, subshells=_subshells(), state=dict(state))
+        comm = uuid.uuid4().hex
+        widget = cls(model_id=comm, comm_id=comm, run_id=key, subshells=_subshells(), state=dict(state))
         widget._hear_beside()
         widget.on_msg(lambda _, message, __: widget._answer(message, *asked(message)))
         _open.append(widget)

@@ -16,6 +16,18 @@ printf 'a,b\\n1,2\\n' > table.csv; echo '::{"outputs": {"best": 1}}::'; echo sai
 WAITS = "%%kestra_process train\necho up; sleep 60 & wait"
 SAYS = "%%kestra_process train\necho said by the child; echo and this >&2"
 FAILS = "%%kestra_process train -l python\n1 / 0"
+HELD = """() => {
+  window.held = new Promise((go) => (window.letGo = go));
+  new MutationObserver(() => (window.stood ||= !!document.querySelector(".kestra-console")))
+    .observe(document.body, { childList: true, subtree: true });
+  const made = URL.createObjectURL;
+  URL.createObjectURL = (blob) => {
+    if (!/javascript/.test(blob.type)) return made(blob);
+    window.asked = true;
+    return made(new Blob(["await window.held;\\n", blob], { type: blob.type }));
+  };
+}"""
+"""The page waits for the console's code until it is let go; that a console stood there is remembered."""
 
 
 @pytest.mark.parametrize(
@@ -97,6 +109,24 @@ def test_the_console_hides_streams_and_result_and_gives_them_back_when_the_kerne
 
     card.wait_for(state="visible")
     assert header.is_visible()
+    assert page.console.count() == 0
+    page.settled()
+
+
+def test_code_that_comes_after_the_kernel_was_restarted_leaves_the_card_as_it_is(opened):
+    page = opened(SAYS)
+    page.page.evaluate(HELD)
+    page.run()
+    page.idle()
+    page.page.wait_for_function("() => window.asked")
+    page.restart()
+    page.page.get_by_role("button", name="Confirm Kernel Restart").wait_for(state="hidden")
+    page.ready()
+
+    page.page.evaluate("() => letGo()")
+    page.page.wait_for_function("() => window.stood")
+
+    page.page.locator("[data-kestra-result]").wait_for(state="visible")
     assert page.console.count() == 0
     page.settled()
 

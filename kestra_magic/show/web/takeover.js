@@ -70,9 +70,12 @@ function takeOver(model, mount, { twins = true } = {}) {
   return release;
 }
 
-// A restarted kernel knows nothing of this run any more.
+// A restarted kernel knows nothing of this run any more; it may have been restarted while this code was on its way.
 function onKernelGone(model, gone) {
-  const kernel = model.widget_manager?.kernel;
+  const manager = model.widget_manager;
+  const kernel = manager?.kernel;
+  const unknown = () => {}; // to a front end that keeps its models otherwise
+  manager?.get_model?.(model.get("comm_id")).then(({ comm_live }) => comm_live === false && gone(), unknown);
   const heard = (_, status) => ["restarting", "autorestarting", "terminating", "dead"].includes(status) && gone();
   kernel?.statusChanged?.connect(heard);
   kernel?.disposed?.connect(gone);
