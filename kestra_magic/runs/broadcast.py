@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from kestra_magic.process.events import Output, Usage
 from kestra_magic.runs.progress import Progress
@@ -58,7 +59,7 @@ class Broadcast:
         self.progress = progress
         self.closed = threading.Event()
         self._told: deque[Happening] = deque(maxlen=REMEMBERED)
-        self._seats: list[Seat] = []
+        self._seats: WeakSet[Seat] = WeakSet()  # who has gone is told nothing more
         self._lock = threading.RLock()
 
     def emit(self, event: Happening) -> None:
@@ -91,7 +92,7 @@ class Broadcast:
             seat = Seat()
             for event in self._told if from_start else ():
                 seat.queue.put((self.progress, event))  # what was known then, of many runs, would fill the memory
-            self._seats.append(seat)
+            self._seats.add(seat)
             if self.closed.is_set():
                 seat.queue.put((self.progress, None))
             return seat

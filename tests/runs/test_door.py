@@ -19,6 +19,7 @@ from kestra_magic.runs.owner import Owner
 from kestra_magic.runs.progress import State
 from kestra_magic.runs.run import Run
 from kestra_magic.runs.session import Session
+from tests.process.survivors import wait_until
 
 Begin = Callable[..., Run]
 SLEEPS = "echo up; sleep 300"
@@ -33,6 +34,7 @@ def opened(session: Session, tmp_path_factory: pytest.TempPathFactory, monkeypat
 
 
 def row(session: Session, run: Run) -> Record:
+    run.context.launched.wait(60)  # a cell's row is written with its process
     record = session.journal.get(run.id)
     assert record is not None
     return record
@@ -58,6 +60,22 @@ def test_who_asks_hears_a_run_from_its_beginning_to_its_end(
 
     assert "".join(heard) == "early\nlate\n"
     assert list(door.told_by(row(session, run.wait()))) == []
+
+
+def test_nothing_is_kept_for_a_guest_that_has_gone(
+    session: Session, begin: Begin, opened: None, tmp_path: Path
+) -> None:
+    run = begin(f"echo early; while [ ! -e {tmp_path}/go ]; do sleep 0.02; done; echo late; sleep 300")
+    own = run.context.broadcast.sit(from_start=True)
+    guest = door.told_by(row(session, run))
+    next(guest)
+    seats = len(run.context.broadcast._seats)
+    guest.close()
+    (tmp_path / "go").touch()
+    next(told for told in own if told and isinstance(told[1], Output) and "late" in told[1].text)
+
+    assert seats == 2
+    assert wait_until(lambda: list(run.context.broadcast._seats) == [own])
 
 
 def test_nobody_answers_for_a_run_that_is_not_there(
