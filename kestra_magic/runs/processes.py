@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,30 +92,32 @@ class ProcessLife(Life):
         self.result.log_file = LogFile(Path(place.log_dir))
 
     def _followed(self, running: Running) -> State:
+        gpus = self.context.gpus
+        with closing(GpuWatch(gpus.visible if gpus else None, self.result.saw_gpu)) as watch:
+            self.result.exit = self._heard(running, watch)
+        self._collect(running)
+        return self._judged(self.result.exit)
+
+    def _heard(self, running: Running, watch: GpuWatch) -> Exited | None:
         listener = Listener(self.result, self._log)
         ended: Exited | None = None
-        watch: GpuWatch | None = None
+        here = False
         for event in running.events():
             self.context.emit(self._shown(event))
             if isinstance(event, Output):
                 listener.hear(event)
             elif isinstance(event, Started) and not event.where:
+                here = True
                 self.context.entry.started(event)
-                gpus = self.context.gpus
-                watch = GpuWatch(gpus.visible if gpus else None, self.result.saw_gpu)
             elif isinstance(event, Usage):
                 self.result.saw(processes=event.processes)
-                if watch:
+                if here:
                     watch.look(event.pids)
             elif isinstance(event, Exited):
                 ended = event
             elif isinstance(event, Requeued):
                 self._requeue(event.reason)
-        if watch:
-            watch.close()
-        self.result.exit = ended
-        self._collect(running)
-        return self._judged(ended)
+        return ended
 
     def _requeue(self, reason: str) -> None:
         """Its worker is gone: the attempt has failed, and the run begins again, on another."""

@@ -8,8 +8,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,8 +19,10 @@ import pytest
 from kestra_magic import settings
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.model.source import Source
-from kestra_magic.process.events import Output, Started
+from kestra_magic.process.events import Event, Output, Started, Usage
 from kestra_magic.process.supervise import hidden_forms
+from kestra_magic.runners.job import Running
+from kestra_magic.runners.local import LocalRunner
 from kestra_magic.runs.attach import attach
 from kestra_magic.runs.broadcast import Broadcast
 from kestra_magic.runs.history import history
@@ -30,6 +32,7 @@ from kestra_magic.runs.progress import Progress, State
 from kestra_magic.runs.recovery import recover
 from kestra_magic.runs.run import Run
 from kestra_magic.runs.session import Session
+from tests.process.survivors import wait_until
 from tests.process.test_gpu import GB, FakeNvml, process
 
 Begin = Callable[..., Run]
@@ -149,6 +152,30 @@ def test_peaks_of_gpus_are_kept_too(
 
     assert told[name] == run.peaks[name].last >= least
     assert ("gpu_bytes" in told) is (each is not None)
+
+
+@dataclass
+class Torn:
+    """A run whose events break off once it was *looked* at."""
+
+    running: Running
+    looked: threading.Semaphore
+
+    def events(self) -> Iterator[Event]:
+        for event in self.running.events():
+            yield event
+            if isinstance(event, Usage) and self.looked.acquire(timeout=60):
+                self.running.stop(grace=0)
+                raise KestraMagicError("torn")
+
+
+def test_nobody_measures_a_run_whose_events_broke_off(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    library, start = Measured(3 * GB), LocalRunner.start
+    monkeypatch.setattr("kestra_magic.process.gpu.nvml", lambda: library)
+    monkeypatch.setattr(LocalRunner, "start", lambda self, job: Torn(start(self, job), library.looks))
+
+    assert begin("exec sleep 300").wait().error == "torn"
+    assert wait_until(lambda: "kestra-gpu" not in [thread.name for thread in threading.enumerate()])
 
 
 def test_a_gpu_is_free_when_its_run_has_ended_and_not_before(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
