@@ -6,9 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
-from kestra_magic.model.base import yaml_name
 from kestra_magic.model.legacy import LegacyScript, Node, Python
-from kestra_magic.model.property import Property
 from kestra_magic.runners.job import Job, Placed
 from kestra_magic.tasks.place import Prepared
 from kestra_magic.workspace.directory import new_id
@@ -69,11 +67,7 @@ class _Preparation:
         return Prepared(job=job, rendered=text, keys=_Keys(self.files, self.folders))
 
     def _get(self, name: str, default: Any = None) -> Any:
-        given = getattr(self.task, name)
-        if given is None:
-            return default
-        with self.place.at((yaml_name(name),), given.raw if isinstance(given, Property) else given):
-            return given.resolve(self._render) if isinstance(given, Property) else self._render(str(given))
+        return self.place.resolve(self.task, name, default, self._render)
 
     def _render(self, text: str) -> str:
         return self.place.render(text, **self.more)

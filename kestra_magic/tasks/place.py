@@ -16,12 +16,12 @@ from kestra_magic.settings import current
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from subprocess import Popen
 
     from kestra_magic.expressions.functions import Host
     from kestra_magic.expressions.scope import Scope
     from kestra_magic.model.tasks import Task
     from kestra_magic.runners.job import Job
+    from kestra_magic.stores.dependencies import Watch
     from kestra_magic.stores.environments import Interpreter
     from kestra_magic.workspace.storage import Storage
 
@@ -87,7 +87,7 @@ class Place:
     options: Mapping[str, Any] = field(default_factory=dict)
     mask: Callable[[], tuple[str, ...]] = tuple
     notice: Callable[[str], None] = print
-    watch: Callable[[Popen[str] | None], None] = lambda _: None
+    watch: Watch = lambda _: None
     seen: Callable[[str, list[Piece]], None] = lambda *_: None
 
     def render(self, text: str, **more: Any) -> str:

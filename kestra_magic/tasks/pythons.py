@@ -11,17 +11,15 @@ from kestra_magic.stores.dependencies import ended, ensure
 from kestra_magic.stores.environments import EnvironmentNotFound, find
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from subprocess import Popen
+    from collections.abc import Sequence
 
+    from kestra_magic.stores.dependencies import Watch
     from kestra_magic.stores.environments import Interpreter
 
 __all__ = ["python_for"]
 
 
-def python_for(
-    own: Interpreter, version: str, packages: Sequence[str], watch: Callable[[Popen[str] | None], None] = lambda _: None
-) -> Interpreter:
+def python_for(own: Interpreter, version: str, packages: Sequence[str], watch: Watch = lambda _: None) -> Interpreter:
     """Return *own*, or the Python of that *version*, with *packages* importable.
 
     Source: ``PythonEnvironmentManager``. On another machine its own Python is used.
@@ -37,7 +35,7 @@ def python_for(
     return ensure(_of_version(own, version, watch) if version else own, packages, watch=watch)
 
 
-def _of_version(own: Interpreter, version: str, watch: Callable[[Popen[str] | None], None]) -> Interpreter:
+def _of_version(own: Interpreter, version: str, watch: Watch) -> Interpreter:
     if own.executable == sys.executable and _is(version):
         return own
     try:
@@ -56,7 +54,7 @@ def _is(version: str) -> bool:
     return [str(part) for part in sys.version_info[:3]][: len(wanted)] == wanted
 
 
-def _by_uv(version: str, watch: Callable[[Popen[str] | None], None]) -> str | None:
+def _by_uv(version: str, watch: Watch) -> str | None:
     """Return the Python that uv has, or fetches."""
     uv = shutil.which("uv")
     if uv is None:
