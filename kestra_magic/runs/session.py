@@ -178,6 +178,7 @@ class Session:
             self.runs.remove(run)
             self._open = [other for other in self._open if other is not run]
             self._named[run.name].remove(run)
+            self._named = {name: runs for name, runs in self._named.items() if runs}
             if run.context.gpus:
                 run.context.gpus.release()
             run.folder.rmdir()

@@ -30,8 +30,9 @@ from kestra_magic.runs.journal import Journal, Record
 from kestra_magic.runs.owner import Owner, started_ticks
 from kestra_magic.runs.progress import Progress, State
 from kestra_magic.runs.recovery import recover
+from kestra_magic.runs.request import Request
 from kestra_magic.runs.run import Run
-from kestra_magic.runs.session import Session
+from kestra_magic.runs.session import Session, UnknownRun
 from tests.process.survivors import wait_until
 from tests.process.test_gpu import GB, FakeNvml, process
 
@@ -208,6 +209,15 @@ def test_one_that_is_refused_leaves_nothing(session: Session, begin: Begin) -> N
 
     assert not session.base.exists()
     assert session.runs == []
+
+
+def test_of_one_that_was_not_started_nothing_is_known(session: Session, tmp_path: Path) -> None:
+    run = session.cell(Request(source=Source("echo hi"), name="cell", options={}, notebook={}, beside=tmp_path))
+    session.discard(run)
+
+    with pytest.raises(UnknownRun, match=r"^no run `cell` is known here$"):
+        session.latest("cell")
+    assert not run.folder.exists()
 
 
 def test_a_session_that_closes_ends_its_runs_and_leaves_those_that_asked_for_it(session: Session, begin: Begin) -> None:
