@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["KestraMagicError", "did_you_mean", "did_you_mean_beside"]
+__all__ = ["KestraMagicError", "SystemRefusal", "did_you_mean", "did_you_mean_beside", "refusal"]
 
 
 class KestraMagicError(Exception):
@@ -20,6 +21,29 @@ class KestraMagicError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         return [f"\x1b[31m{type(self).__name__}\x1b[0m: {self}"]
+
+
+class SystemRefusal(KestraMagicError):
+    """What the system refused where nobody expected it: too many open files, a full disk, a folder that has gone."""
+
+    def __init__(self, error: OSError) -> None:
+        where = f"`{os.fsdecode(error.filename)}`: " if isinstance(error.filename, str | bytes) else ""
+        super().__init__(f"{where}{refusal(error)}")
+
+
+def refusal(error: OSError) -> str:
+    """Return why the system refused something, and what to do about it."""
+    return {
+        errno.ENOSPC: "the disk is full: make room, or move the tree with the setting `runs_dir`",
+        errno.EDQUOT: "the quota is used up: make room, or move the tree with the setting `runs_dir`",
+        errno.EMFILE: "too many files are open in this kernel: close some, or raise the limit (`ulimit -n`)",
+        errno.ENFILE: "too many files are open on this machine",
+        errno.EACCES: "you have no permission",
+        errno.EROFS: "the file system is read-only",
+        errno.ENOTDIR: "a file lies where a folder is needed",
+        errno.EISDIR: "a folder lies where a file is needed",
+        errno.ENAMETOOLONG: "the name is too long",
+    }.get(error.errno or 0, error.strerror or str(error))
 
 
 def did_you_mean(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
@@ -33,4 +57,4 @@ def did_you_mean(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str
 
 def did_you_mean_beside(path: Path) -> str:
     """Return «; did you mean `x`?» for the nearest name in the folder of *path*, or nothing."""
-    return did_you_mean(path.name, os.listdir(path.parent)) if path.parent.is_dir() else ""
+    return did_you_mean(path.name, {*os.listdir(path.parent)} - {path.name}) if path.parent.is_dir() else ""

@@ -11,7 +11,7 @@ from kestra_magic.runs.run import Run
 if TYPE_CHECKING:
     from collections.abc import Iterable, MutableMapping
 
-__all__ = ["Names", "bind", "bind_files", "variable"]
+__all__ = ["Names", "bind", "bind_files", "read_binds", "variable"]
 
 Names = "MutableMapping[str, Any]"
 
@@ -43,20 +43,32 @@ def bind(name: str, run: Run, names: MutableMapping[str, Any]) -> None:
     names[made] = run
 
 
+def read_binds(specs: Iterable[str]) -> list[tuple[str, str]]:
+    """Read ``-b VAR=FILE``: before anything runs for it.
+
+    Raises:
+        KestraMagicError: one names no file, or no variable.
+    """
+    binds = []
+    for spec in specs:
+        name, given, file = str(spec).partition("=")
+        if not given or not file:
+            raise KestraMagicError(f"`-b {spec}` names no file: write `-b VAR=FILE`")
+        binds.append((variable(name), file))
+    return binds
+
+
 def bind_files(specs: Iterable[str], run: Run, names: MutableMapping[str, Any]) -> None:
     """Load output files into variables: ``-b VAR=FILE``.
 
     Raises:
         KestraMagicError: there is no such file, or it cannot be read as what its suffix says.
     """
-    for spec in specs:
-        name, given, file = spec.partition("=")
-        if not given or not file:
-            raise KestraMagicError(f"`-b {spec}` names no file: write `-b VAR=FILE`")
+    for name, file in read_binds(specs):
         if file in run.files:
-            names[variable(name)] = run.files[file].load()
+            names[name] = run.files[file].load()
         elif run.ok:
-            raise KestraMagicError(f"`-b {spec}`: {run.name} made no file `{file}`{_made(run)}")
+            raise KestraMagicError(f"`-b {name}={file}`: {run.name} made no file `{file}`{_made(run)}")
 
 
 def _made(run: Run) -> str:

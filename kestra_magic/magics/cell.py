@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.magics.arguments import UsageError, first_word, parse
 from kestra_magic.magics.background import show_in_background
-from kestra_magic.magics.binding import bind, bind_files
+from kestra_magic.magics.binding import bind, bind_files, read_binds
 from kestra_magic.magics.options import FLOW, PROCESS
 from kestra_magic.model.source import Source, read_source
-from kestra_magic.runs.request import Request
+from kestra_magic.runs.request import Request, early
 from kestra_magic.runs.session import notebook_folder, session
 from kestra_magic.show.view import View
 
@@ -30,9 +30,9 @@ def run_process(shell: InteractiveShell, line: str, cell: str) -> None:
     """`%%kestra_process`."""
     name, options = parse("%%kestra_process", PROCESS, line)
     here = beside(shell)
-    request = Request(
-        source=Source(cell, first_line=2), name=name or "_run", options=options, notebook=names_of(shell), beside=here
-    )
+    source = Source(cell, first_line=2)
+    options |= early(source)
+    request = Request(source=source, name=name or "_run", options=options, notebook=names_of(shell), beside=here)
     if options.get("server"):
         from kestra_magic.runs.onserver import cell_to_send
 
@@ -99,6 +99,7 @@ def carry(shell: InteractiveShell, run: Run, options: Mapping[str, Any]) -> None
     """
     names = shell.user_ns
     try:
+        read_binds(options.get("bind", []))
         bind(run.name, run, names)
     except KestraMagicError:
         session().discard(run)

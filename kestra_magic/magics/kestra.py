@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 import threading
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,11 @@ from traitlets import All, observe
 from traitlets import Any as AnyTrait
 
 from kestra_magic import settings
+from kestra_magic.errors import SystemRefusal
 from kestra_magic.magics.help import flow_help, kestra_help, process_help
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import ModuleType
 
@@ -50,23 +52,35 @@ class KestraMagics(Configured):  # type: ignore[misc,valid-type]
     @no_var_expand
     @cell_magic
     def kestra_process(self, line: str, cell: str) -> None:
-        _cells().run_process(self.shell, line, cell)
+        with _refusals():
+            _cells().run_process(self.shell, line, cell.replace("\r\n", "\n"))
 
     @no_var_expand
     @cell_magic
     def kestra_flow(self, line: str, cell: str) -> None:
-        _cells().run_flow(self.shell, line, cell)
+        with _refusals():
+            _cells().run_flow(self.shell, line, cell)
 
     @no_var_expand
     @line_cell_magic
     def kestra(self, line: str, cell: str | None = None) -> Any:
-        from kestra_magic.magics.verbs import verb
+        with _refusals():
+            from kestra_magic.magics.verbs import verb
 
-        return verb(self.shell, line, cell)
+            return verb(self.shell, line, cell)
 
     kestra_process.__doc__ = process_help()
     kestra_flow.__doc__ = flow_help()
     kestra.__doc__ = kestra_help()
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What the system refuses anywhere below (open files, disk, a folder that has gone) is a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise SystemRefusal(error) from None
 
 
 def _cells() -> ModuleType:

@@ -109,8 +109,10 @@ def launch(request: dict[str, Any], pipes: Pipes) -> int:
         return pid
     except OSError as error:
         raise refused(error, request["argv"]) from None
-    except ValueError as error:  # a zero byte
-        raise _not_started(request["argv"][0], str(error)) from None
+    except ValueError as error:
+        zero = "a NUL character is in its text or its environment, and no process can be given one"
+        said = zero if str(error) == "embedded null byte" else str(error)
+        raise _not_started(request["argv"][0], said) from None
     finally:
         os.chdir("/")
         os.umask(0o077)

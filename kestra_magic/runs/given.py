@@ -44,7 +44,9 @@ def _variable(name: str, notebook: Mapping[str, object]) -> object:
 
 def environment_given(specs: Iterable[str], notebook: Mapping[str, object]) -> dict[str, str]:
     """Read `-e K[=V]`: V is text, in which expressions are rendered; a bare K is the notebook's K."""
-    pairs = (str(spec).partition("=") for spec in specs)
+    pairs = [str(spec).partition("=") for spec in specs]
+    if not all(name for name, _, _ in pairs):
+        raise KestraMagicError("`-e` names no variable: write `-e NAME=value`")
     return {name: text if given else str(_variable(name, notebook)) for name, given, text in pairs}
 
 

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from kestra_magic.errors import KestraMagicError
+from kestra_magic.errors import KestraMagicError, SystemRefusal
 from kestra_magic.runners.workers import NoWorker
 from kestra_magic.runs.frame import Frame
 from kestra_magic.runs.progress import Declared, Logged, Settled, State
@@ -57,7 +57,7 @@ class Life:
         self._declare()
         try:
             state = self._recalled() if self._wanted() else State.SKIPPED
-        except KestraMagicError as error:
+        except (KestraMagicError, OSError) as error:
             state = self._could_not(error)
         return self._settled(state)
 
@@ -139,7 +139,7 @@ class Life:
         self.result.failure = None
         try:
             return self._attempt()
-        except KestraMagicError as error:
+        except (KestraMagicError, OSError) as error:
             state = self._could_not(error)
             return State.KILLED if self._stop else state
 
@@ -191,8 +191,10 @@ class Life:
         self.context.emit(said)
         return state
 
-    def _could_not(self, error: KestraMagicError) -> State:
+    def _could_not(self, error: KestraMagicError | OSError) -> State:
         """The task did not start, or its files could not be kept: told as it is, raised at the end."""
+        if isinstance(error, OSError):
+            error = SystemRefusal(error)
         self.result.error = self.context.masked(str(error))
         seen = self.result.error == str(error)
         self.result.failure = error if seen else KestraMagicError(self.result.error)

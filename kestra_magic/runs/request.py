@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError, did_you_mean
+from kestra_magic.model.durations import short_duration
 from kestra_magic.model.header import split_header
 from kestra_magic.model.loadtask import load_task
 from kestra_magic.model.source import Document, Problem, Source, SourceError
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from kestra_magic.model.source import Path as Way
 
-__all__ = ["LANGS", "OWN_KEYS", "CellDocument", "Request", "Written", "read"]
+__all__ = ["LANGS", "OWN_KEYS", "CellDocument", "Request", "Written", "early", "read"]
 
 SHELLS = {"bash": ["/bin/bash", "-o", "pipefail", "-c"], "zsh": ["/bin/zsh", "-o", "pipefail", "-c"]}
 LANGS = (
@@ -26,10 +28,14 @@ LANGS = (
     "lua", "jbang", "dotnet", "groovy",
 )  # fmt: skip
 LISTS = {"file": "files", "output": "outputFiles", "input": "inputs", "env": "env", "bind": "bind"}
+EARLY = ("dry-run", "server", "force")
 OWN_KEYS = (
     "lang", "file", "output", "input", "env", "env-file", "bind", "python", "timeout", "here", "raw", "no-raise",
-    "grace", "background", "requeue", "strict", "merge", "tty", "bg", "detach", "replace",
+    "grace", "background", "requeue", "strict", "merge", "tty", "bg", "detach", "replace", "gpu", *EARLY,
 )  # fmt: skip
+_EARLY = re.compile(rf"^#\| *(?:{'|'.join(EARLY)}) *:", re.MULTILINE)
+FLAGS = ("here", "raw", "no-raise", "requeue", "strict", "merge", "tty", "bg", "detach", "replace", *EARLY)
+BACKGROUND = ("wait", "kill", "keep")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +111,7 @@ def read(request: Request) -> Written:
     task = _task(request.name, lang, properties, options, header.body)
     if options.get("env"):
         task["env"] = {**(task.get("env") or {}), **environment_given(options["env"], request.notebook)}
-    origins: dict[Way, str] = {("outputFiles",): "-o", ("timeout",): "--timeout"}
+    origins: dict[Way, str] = {("outputFiles",): "-o", ("timeout",): "--timeout", ("id",): "NAME"}
     given = {way: option for way, option in origins.items() if way[0] not in properties}
     loaded = load_task(task, header.document, origins=given)
     assert isinstance(loaded.task, ScriptTask)
@@ -116,6 +122,18 @@ def read(request: Request) -> Written:
         options=options,
         notices=loaded.notices,
     )
+
+
+def early(source: Source) -> dict[str, bool]:
+    """Return the options in `#|` lines that say whether a cell is run here at all: `--dry-run`, `--server`, `--force`.
+
+    Raises:
+        SourceError: what the lines say cannot be.
+    """
+    if not _EARLY.search(source.text):
+        return {}
+    own, _ = _divided(split_header(source).document)
+    return {key: True for key in EARLY if own.get(key)}
 
 
 def _divided(document: Document) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -130,7 +148,30 @@ def _divided(document: Document) -> tuple[dict[str, Any], dict[str, Any]]:
             }
             raise SourceError(document.source, [Problem(document.line((key,)), f"`{key}` {said[key]}")])
     own = {key: value[key] for key in value if key in OWN_KEYS and key not in ("env", "timeout")}
-    return own, {key: value[key] for key in value if key not in own}
+    return _checked(own, document), {key: value[key] for key in value if key not in own}
+
+
+def _checked(own: dict[str, Any], document: Document) -> dict[str, Any]:
+    """Return our own keys with their values as they are meant: in YAML as Kestra reads it, `no` is a text."""
+    for key, value in own.items():
+        if key in FLAGS and not isinstance(value, bool):
+            said = f"must be `true` or `false`, but is `{value}`"
+        elif key == "background" and value not in BACKGROUND:
+            said = f"must be one of {', '.join(f'`{way}`' for way in BACKGROUND)}, but is `{value}`"
+        elif key == "grace" and _seconds(value) is None:
+            said = f"must be a number of seconds, or a duration like 5s, but is `{value}`"
+        else:
+            continue
+        raise SourceError(document.source, [Problem(document.line((key,)), f"{key}: {said}")])
+    return own | ({"grace": _seconds(own["grace"])} if "grace" in own else {})
+
+
+def _seconds(value: Any) -> float | None:
+    try:
+        seconds = short_duration(str(value)).total_seconds()
+    except ValueError:
+        return None
+    return seconds if seconds >= 0 else None
 
 
 def _merged(own: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:

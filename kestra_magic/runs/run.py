@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from kestra_magic.errors import KestraMagicError
+from kestra_magic.errors import KestraMagicError, SystemRefusal
 from kestra_magic.process.events import Killing
 from kestra_magic.runs.metrics import Metrics
 from kestra_magic.runs.progress import Progress, Settled, State
@@ -100,9 +100,9 @@ class Run:
             state = self._engine.run()
             error = "" if state.ok else self._error()
             context.finish(state, error)
-        except KestraMagicError as failure:
-            self.failure = failure
-            return State.FAILED, context.masked(str(failure))
+        except (KestraMagicError, OSError) as failure:
+            self.failure = SystemRefusal(failure) if isinstance(failure, OSError) else failure
+            return State.FAILED, context.masked(str(self.failure))
         return state, error
 
     def _error(self) -> str:

@@ -335,7 +335,19 @@ def _open_door(here: Session) -> None:
 
 
 def notebook_folder(names: Mapping[str, object]) -> Path:
-    """Return the folder where the notebook lies, as far as its front end says; else the current one."""
+    """Return the folder where the notebook lies, as far as its front end says; else the current one.
+
+    Raises:
+        KestraMagicError: that has gone.
+    """
     said = names.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
-    folder = Path(str(said)).parent if said else Path.cwd()
-    return folder if folder.is_absolute() and folder.is_dir() else Path.cwd()
+    folder = Path(str(said)).parent if said else Path()
+    return folder if folder.is_absolute() and folder.is_dir() else _current_folder()
+
+
+def _current_folder() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        gone = "the folder in which this kernel runs was removed: `%cd` to another, or restart the kernel"
+        raise KestraMagicError(gone) from None

@@ -44,7 +44,7 @@ class Keys:
         """
         if execution != self._execution:
             self._execution, self._here = execution, Counter()
-        digest = blake2s(text.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
+        digest = blake2s(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
         slot = (cell or execution, self._here[digest])
         self._here[digest] += 1
         slots = self._slots.setdefault(digest, [])

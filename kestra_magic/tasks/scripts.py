@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import regex
@@ -18,6 +19,8 @@ from kestra_magic.tasks.place import Origin, Prepared, Text
 from kestra_magic.tasks.pythons import python_for
 from kestra_magic.workspace.directory import new_id
 from kestra_magic.workspace.inputs import input_files, placed
+from kestra_magic.workspace.outputs import matcher
+from kestra_magic.workspace.transfer import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -69,6 +72,8 @@ class Preparation:
         self.python = self._python()
         self.env = self._env()
         self.outputs: list[str] = [*self.place.resolve(self.task, "output_files", []), *place.outputs]
+        for pattern in self.outputs:  # a malformed one is told now, not when hours have gone by
+            matcher(Path(place.root), pattern)
         self.exposed = self._exposed()
         self.more = self._variables()
 
@@ -183,7 +188,7 @@ class Preparation:
             return "", [self.body], origins
         prelude = PRELUDE if self.language.name == "python" else ""
         name = f"{_digits()}{self.place.resolve(self.task, 'extension', self.language.suffix)}"
-        content = (prelude + self.body.text).encode()
+        content = encoded(prelude + self.body.text)
         self.inputs[name] = Placed(name=name, content=content, in_logs=self.place.here)
         return name, [Text(self._run_file(self._beside(name)), ())], (None,) * prelude.count("\n") + origins
 
@@ -242,14 +247,14 @@ class Preparation:
                 own = script_lines if path == "commands" and self.script is not None else ()
                 lines += own or [((path, index), n) for n in range(count)] if path else [None] * count
         joined = self._separator().join(t.text for t in (*stop, *before, *commands))
-        if len(joined.encode()) > ARGUMENT_LIMIT:
+        if len(encoded(joined)) > ARGUMENT_LIMIT:
             return self._through_file(interpreter, joined), tuple(lines)
         return (*interpreter, joined), tuple(lines)
 
     def _through_file(self, interpreter: list[str], text: str) -> tuple[str, ...]:
         """A text that no argument can hold is sourced from a file: same shell, same ``$0``, same exit code."""
         name = f"{_digits()}.sh"
-        self.inputs[name] = Placed(name=name, content=text.encode(), in_logs=self.place.here)
+        self.inputs[name] = Placed(name=name, content=encoded(text), in_logs=self.place.here)
         return (*interpreter, f". '{self._beside(name)}'")
 
     def _interpreter(self) -> list[str]:

@@ -14,7 +14,7 @@ from kestra_magic.errors import KestraMagicError, did_you_mean, did_you_mean_bes
 from kestra_magic.workspace.directory import IllegalPath
 from kestra_magic.workspace.storage import is_uri
 from kestra_magic.workspace.tables import as_file, is_frame
-from kestra_magic.workspace.transfer import TransferError, copy, write
+from kestra_magic.workspace.transfer import TransferError, copy, encoded, write
 from kestra_magic.workspace.tree import files_below, nearby
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _placed(name: str, value: object, storage: Storage, namespace: str) -> Itera
         if is_uri(value):
             yield PlacedFile(name, source=storage.path(value, namespace=namespace))
         else:
-            yield PlacedFile(name, value.encode("utf-8", "surrogateescape"))
+            yield PlacedFile(name, encoded(value))
     elif isinstance(value, (bytes, bytearray, memoryview)):
         yield PlacedFile(name, bytes(value))
     elif isinstance(value, os.PathLike):
@@ -157,6 +157,8 @@ def _from_path(name: str, path: Path) -> Iterator[PlacedFile]:
     elif path.is_file():
         yield PlacedFile(name, source=path.absolute())
     else:
+        if path.exists():
+            raise KestraMagicError(f"`{name}`: `{path}` is a pipe or a device, and only regular files are placed")
         raise KestraMagicError(f"`{name}`: there is no file `{path}`{did_you_mean_beside(path)}")
 
 
@@ -204,6 +206,8 @@ def from_option(spec: str, *, beside: Path, names: Mapping[str, object]) -> dict
         if (found := _found(dest, source, beside, names)) is not None:
             return found
     source = _readings(spec)[-1][1]
+    if os.path.islink(beside / source):
+        raise KestraMagicError(f"`-f {spec}`: the link `{source}` leads to nothing: `{os.readlink(beside / source)}`")
     known = [*nearby(beside), *(name for name in names if not name.startswith("_"))]
     raise KestraMagicError(
         f"`-f {spec}`: there is no file, folder or variable `{source}` beside the notebook{_near(source, known)}"

@@ -21,7 +21,7 @@ from kestra_magic.workspace.tree import NOT_WORK
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["NearMiss", "NoSuchFile", "OutputFile", "OutputFiles", "changed", "collect", "snapshot"]
+__all__ = ["NearMiss", "NoSuchFile", "OutputFile", "OutputFiles", "changed", "collect", "matcher", "snapshot"]
 
 _LOOK = 8192  # bytes that say whether a file is text
 
@@ -233,7 +233,7 @@ def collect(root: Path, patterns: Iterable[str]) -> tuple[dict[str, Path], list[
     Raises:
         GlobError: a pattern is malformed.
     """
-    matchers = {pattern: _matcher(root, pattern) for pattern in patterns}
+    matchers = {pattern: matcher(root, pattern) for pattern in patterns}
     names, unread = _regular_files(root) if matchers else ([], [])
     found: set[str] = set()
     misses = []
@@ -246,7 +246,12 @@ def collect(root: Path, patterns: Iterable[str]) -> tuple[dict[str, Path], list[
     return {name: root / name for name in sorted(found)}, misses
 
 
-def _matcher(root: Path, pattern: str) -> Callable[[str], bool]:
+def matcher(root: Path, pattern: str) -> Callable[[str], bool]:
+    """Return whether a name below *root* matches.
+
+    Raises:
+        GlobError: the pattern is malformed.
+    """
     if not pattern.startswith(("glob:", "regex:")):
         return java_glob(pattern)
     matches = path_matcher(pattern)

@@ -10,13 +10,13 @@ import sys
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
-from kestra_magic.errors import KestraMagicError
+from kestra_magic.errors import KestraMagicError, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["TransferError", "copy", "make_private", "move", "new_file", "write"]
+__all__ = ["TransferError", "copy", "encoded", "make_private", "move", "new_file", "write"]
 
 FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file
 KEPT_BITS = 0o755  # others never write; neither setuid nor setgid survives the move
@@ -27,18 +27,19 @@ class TransferError(KestraMagicError):
 
     def __init__(self, path: Path, error: OSError) -> None:
         remedy = {
-            errno.ENOSPC: "the disk is full: make room, or move the tree with the setting `runs_dir`",
-            errno.EDQUOT: "the quota is used up: make room, or move the tree with the setting `runs_dir`",
             errno.ENOENT: "it is no longer there" if path.parent.is_dir() else "there is no such folder",
-            errno.EACCES: "you have no permission",
-            errno.EROFS: "the file system is read-only",
-            errno.ENOTDIR: "a file lies where a folder is needed",
-            errno.EISDIR: "a folder lies where a file is needed",
-            errno.ENAMETOOLONG: "the name is too long",
             errno.ELOOP: "it is a link; only regular files are taken",
-        }.get(error.errno or 0, error.strerror or str(error))
+        }.get(error.errno or 0) or refusal(error)
         self.path = path
         super().__init__(f"`{path}`: {remedy}")
+
+
+def encoded(text: str) -> bytes:
+    """Return *text* as UTF-8: bytes of a file's name that are none come back as they were; half a character is a ?."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
 
 
 def make_private(path: Path) -> Path:

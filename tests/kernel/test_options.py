@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -21,6 +22,9 @@ def files(kernel: Kernel) -> None:
     (kernel.folder / "data" / "b.csv").write_text("x,y\n3,4\n")
     (kernel.folder / "train.py").write_text("print('trained')\n")
     (kernel.folder / "secret.env").write_text("TOKEN=geheimnis\n")
+    if not os.path.lexists(kernel.folder / "fifo"):
+        os.mkfifo(kernel.folder / "fifo")
+        (kernel.folder / "broken").symlink_to("nowhere")
 
 
 FILES = {
@@ -156,6 +160,11 @@ REFUSED = {
     "a b": "one name too many",
     "-t soon": "timeout",
     "-b x": "write `-b VAR=FILE`",
+    "-b 1x=f": "`1x` cannot be a variable",
+    "-o '['": "`]` is missing",
+    "-e =x": "write `-e NAME=value`",
+    "-f broken": "the link `broken` leads to nothing: `nowhere`",
+    "-f fifo": "is a pipe or a device",
 }
 
 
@@ -166,6 +175,51 @@ def test_what_cannot_be_is_answered_in_one_sentence(kernel: Kernel, line: str, a
     assert reply.status == "error"
     assert answer in reply.error
     assert "Traceback" not in reply.traceback
+    assert not reply.text(), "it ran before it was refused"
+
+
+HEADERS = {
+    "grace: soon": "grace: must be a number of seconds",
+    "grace: -1": "grace: must be a number of seconds",
+    "background: maybe": "background: must be one of `wait`, `kill`, `keep`",
+    "requeue: no": "requeue: must be `true` or `false`, but is `no`",
+}
+
+
+@pytest.mark.parametrize(("line", "answer"), HEADERS.items())
+def test_a_key_of_ours_in_the_header_is_read_strictly(kernel: Kernel, line: str, answer: str) -> None:
+    assert kernel.run(f"%%kestra_process p\n#| {line}\necho hi").error.startswith(f"line 2: {answer}")
+
+
+def test_a_grace_may_be_a_duration(kernel: Kernel) -> None:
+    kernel.run("%%kestra_process p\n#| grace: 1m30s\necho hi")
+
+    assert kernel.value("p.context.wishes.grace") == "90.0"
+
+
+def test_a_dry_run_and_the_gpus_may_be_asked_for_in_the_header(kernel: Kernel) -> None:
+    assert kernel.run("%%kestra_process p\n#| dry-run: true\nexit 3").status == "ok"
+    kernel.run("import os; os.environ['CUDA_VISIBLE_DEVICES'] = '7'")
+    seen = kernel.run("%%kestra_process p\n#| gpu: none\necho [$CUDA_VISIBLE_DEVICES]")
+    kernel.run("del os.environ['CUDA_VISIBLE_DEVICES']")
+
+    assert seen.text() == "[]\n"
+
+
+def test_line_ends_of_windows_are_no_part_of_commands(kernel: Kernel) -> None:
+    reply = kernel.run(
+        "get_ipython().run_cell_magic('kestra_process', 'p', '#| env: {A: b}\\r\\necho $A\\r\\ntrue\\r\\n')"
+    )
+
+    assert (reply.text(), reply.error) == ("b\n", "")
+
+
+@pytest.mark.parametrize("half", ["\\udc80", "\\ud83d"])
+def test_half_a_character_is_no_mistake_of_ours(kernel: Kernel, half: str) -> None:
+    reply = kernel.run(f"get_ipython().run_cell_magic('kestra_process', 'p', 'echo {half}')")
+
+    assert "mistake of ours" not in reply.traceback + reply.error
+    assert len(reply.traceback.splitlines()) <= 1
 
 
 def test_a_missing_file_beside_the_notebook_is_offered(kernel: Kernel) -> None:

@@ -131,7 +131,7 @@ def test_a_zero_byte_in_an_argument(start: Start) -> None:
     last = refused(start, "/bin/echo", "a\0b")
 
     assert last.code == 126
-    assert "`/bin/echo` could not be started" in last.error
+    assert "`/bin/echo` could not be started: a NUL character is in its text" in last.error
 
 
 def test_fault_65_a_log_folder_that_is_none(start: Start, tmp_path: Path) -> None:

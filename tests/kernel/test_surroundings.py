@@ -1,0 +1,62 @@
+"""A kernel whose surroundings fail it: what the system refuses is one sentence, never a traceback of ours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.kernel.driver import Kernel
+
+GONE = "the folder in which this kernel runs was removed: `%cd` to another, or restart the kernel"
+
+
+@pytest.mark.parametrize(
+    "code", ["%%kestra_process p\necho hi", "%%kestra_flow\nid: f", "%kestra runs", "%kestra stop x"]
+)
+def test_a_kernel_whose_folder_was_removed_says_so(fresh: Kernel, code: str) -> None:
+    fresh.run("import os, shutil; shutil.rmtree(os.getcwd())")
+
+    assert fresh.run(code).error == GONE
+
+
+def test_a_cell_after_its_folder_was_removed_says_so(fresh: Kernel) -> None:
+    fresh.run("%%kestra_process p\necho hi")
+    fresh.run("import os, shutil; shutil.rmtree(os.getcwd())")
+
+    assert fresh.run("%%kestra_process p\necho hi").error == GONE
+
+
+FULL = """
+import os, resource
+kept = []
+resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 20,) * 2)
+try:
+    while True:
+        kept.append(open("/dev/null"))
+except OSError:
+    pass
+"""
+
+
+@pytest.mark.parametrize("code", ["%%kestra_process p\necho hi", "%kestra runs", "%kestra validate x.yaml"])
+def test_a_kernel_without_a_free_descriptor_says_so(fresh: Kernel, code: str) -> None:
+    """The limit may be met while a module is imported, while files are placed, or by the guardian's socket."""
+    fresh.run(FULL)
+
+    reply = fresh.run(code)
+
+    assert "oo many" in reply.error, reply
+    assert len(reply.traceback.splitlines()) == 1
+    fresh.run("kept.clear()")
+
+
+def test_a_run_for_which_no_descriptor_was_left_is_bound_failed_and_the_next_one_runs(fresh: Kernel) -> None:
+    fresh.run("%%kestra_process before\necho hi")
+    fresh.run(FULL)
+    assert "oo many" in fresh.run("%%kestra_process p\necho hi").error
+    fresh.run("kept.clear()")
+
+    assert fresh.value("p.wait().state.value") == "'FAILED'"
+    assert fresh.run("%%kestra_process q\necho again").text() == "again\n"
