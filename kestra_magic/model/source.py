@@ -40,6 +40,10 @@ class Source:
         cell = "cell " if _TASK_ID.fullmatch(self.name) else ""
         return f"{cell}{self.name}, line {line}"
 
+    def line(self, line: int) -> str:
+        """Return the text of *line* (as the person counts); empty where there is none."""
+        return dict(enumerate(self.text.split("\n"), self.first_line)).get(line, "")
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

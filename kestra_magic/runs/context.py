@@ -180,7 +180,9 @@ class Context:
             log_dir=str(self.folder.path / "_run" / f"{task_run}-{attempt}"),
             namespace=self.namespace,
             scope=lambda more: Scope({**roots, **more}, self.notebook, inputs_fall_back=self.cell),
-            where=lambda path, line: self.where((*self.task_paths.get(task.id, ()), *path), line),
+            where=lambda path, line: self.document.source.at(
+                self.document.text_line((*self.task_paths.get(task.id, ()), *path), line - 1)
+            ),
             host=self.host,
             storage=self.storage,
             python=WORKER_PYTHON if elsewhere else self.python,
@@ -244,9 +246,6 @@ class Context:
         if not path.is_file():
             raise KestraMagicError(f"there is no file `{value}` beside the notebook{did_you_mean_beside(path)}")
         return self.storage.link(path, f"kestra:///{space}/{path.name}")
-
-    def where(self, path: Path_, line: int) -> str:
-        return self.document.source.at(self.document.text_line(path, line - 1))
 
     def written(self, task: Task) -> Any:
         """Return the properties of *task* as they were written."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from kestra_magic.runs.context import Origins
     from kestra_magic.runs.result import TaskResult
     from kestra_magic.tasks.place import Path_
 
@@ -52,7 +53,7 @@ _DENIED = re.compile(r"([^\s:'\"`]+): Permission denied$", re.MULTILINE)
 
 
 class Written(Protocol):
-    """What is asked of an execution's context: where lines were written, and what lies beside the notebook."""
+    """What is asked of an execution's context: what was written where, and what lies beside the notebook."""
 
     @property
     def task_paths(self) -> Mapping[str, Path_]: ...
@@ -60,7 +61,10 @@ class Written(Protocol):
     @property
     def beside(self) -> Path: ...
 
-    def where(self, path: Path_, line: int) -> str: ...
+    @property
+    def document(self) -> Origins: ...
+
+    def masked(self, text: str) -> str: ...
 
 
 def exit_meaning(code: int | None, *, peak_bytes: int = 0, limit_bytes: int = 0) -> str:
@@ -120,12 +124,27 @@ def _failure(result: TaskResult, context: Written) -> Failure:
         return last_failure(text)
     lines, task = result.prepared.lines, context.task_paths.get(result.task_id, ())
     roots = (result.prepared.job.root, result.prepared.job.log_dir)
+    written: dict[str, str] = {}
 
     def where(number: int) -> str:
         origin = lines[number - 1] if 0 < number <= len(lines) else None
-        return context.where((*task, *origin[0]), origin[1] + 1) if origin else ""
+        if origin is None:
+            return ""
+        document = context.document
+        line = document.text_line((*task, *origin[0]), origin[1])
+        place = document.source.at(line)
+        written[place] = context.masked(document.source.line(line).strip())
+        return place
 
-    return last_failure(mapped(text, result.prepared.script, where, roots=roots))
+    return _with_source(last_failure(mapped(text, result.prepared.script, where, roots=roots)), written)
+
+
+def _with_source(failure: Failure, written: Mapping[str, str]) -> Failure:
+    """Show the line of the cell that the sentence names, where the program itself did not."""
+    named = [line for place, line in written.items() if re.search(rf"{re.escape(place)}(?!\d)", failure.sentence)]
+    if not named or not named[0] or named[0] in failure.text:
+        return failure
+    return Failure(f"{failure.text}\n    {named[0]}", failure.sentence)
 
 
 def _bashism(text: str) -> str:

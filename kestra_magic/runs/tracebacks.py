@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from kestra_magic.runs.backtraces import last_error
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -58,8 +60,9 @@ def _in_script(text: str, script: str, where: Callable[[int], str]) -> str:
     name = re.escape(script)
     python = re.compile(rf'File "[^"\n]*{name}", line (\d+)')
     # Tried at the beginning of a word only: a line of a million letters costs no more than reading it.
-    others = re.compile(rf"(?<![^\s\"'(])[^\s\"'(]*{name}(?::|, line | line )(\d+)(?::\d+)?")
-    for pattern in (python, others):
+    others = re.compile(rf"(?<![^\s\"'(])[^\s\"'(]*{name}(?::|,? (?:on )?line )(\d+)(?::\d+)?")
+    php = re.compile(rf"(?<=\s)\S*{name}\((\d+)\)")
+    for pattern in (python, others, php):
         text = pattern.sub(lambda match: _said(where(int(match[1])), match), text)
     return text
 
@@ -69,13 +72,15 @@ def _said(place: str, match: re.Match[str], end: str = "") -> str:
 
 
 def last_failure(text: str) -> Failure:
-    """Return Python's last traceback in *text*, else its last lines."""
+    """Return Python's last traceback in *text*, else what another language says before its frames, else the end."""
     lines = [_cut(line) for line in text.rstrip().split("\n")]
     frames = [number for number, line in enumerate(lines) if _FRAME.match(line)]
     if frames and (end := _error_line(lines, frames[-1])) is not None:
         start = _first_line(lines, frames[-1])
         place = _place(lines[frames[-1]])
         return Failure(_shortened(lines[start : end + 1]), f"{place}{lines[end].strip()}")
+    if other := last_error(lines):
+        return Failure("\n".join(other[0]), other[1])
     last = [line for line in lines if line.strip()][-LAST:]
     return Failure("\n".join(last), last[-1].strip() if last else "")
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from kestra_magic.model.source import Source
 from kestra_magic.process.events import Exited
 from kestra_magic.runs.explain import excerpt, exit_meaning, hint, mapped_error
 from kestra_magic.runs.tracebacks import last_failure, mapped
@@ -202,12 +203,15 @@ def log(stderr: str, *, script: str = "", lines: int = 0, code: int = 1) -> Simp
     )
 
 
-def context(beside: Path) -> SimpleNamespace:
-    return SimpleNamespace(
-        task_paths={"t": ("tasks", 0)},
-        beside=beside,
-        where=lambda path, line: f"line {line + 1}" if path == ("tasks", 0, "script") else f"? {path}",
-    )
+def context(beside: Path, cell: str = "") -> SimpleNamespace:
+    source = Source(cell, first_line=2)
+
+    def text_line(path: tuple[str | int, ...], n: int) -> int:
+        assert path == ("tasks", 0, "script")
+        return 2 + n
+
+    document = SimpleNamespace(source=source, text_line=text_line)
+    return SimpleNamespace(task_paths={"t": ("tasks", 0)}, beside=beside, document=document, masked=lambda text: text)
 
 
 def test_lines_of_a_shell_script_are_the_cells_too(tmp_path: Path) -> None:
@@ -226,6 +230,84 @@ def test_other_languages_lines_are_found_by_the_scripts_name(tmp_path: Path) -> 
     result = log(said, script="1234.js", lines=3)
 
     assert "at Object.<anonymous> (line 3)" in excerpt(result, context(tmp_path))  # type: ignore[arg-type]
+
+
+WRITTEN = {
+    "node": (
+        "/work/abc/FILE:1\nf()\n^\n\nError: boom\nsecond\n    at f (/work/abc/FILE:1:22)\n"
+        "    at node:internal/main/run_main_module:28:49 {\n  code: 'X'\n}\n\nNode.js v20.20.2\n",
+        "line 2: Error: boom",
+    ),
+    "a text thrown in node": (
+        "warming up\n\n/work/abc/FILE:2\nthrow 'a text'\n^\na text\n(Use `node --trace-uncaught ...` to show where)\n"
+        "\nNode.js v20.20.2\n",
+        "line 3: a text",
+    ),
+    "a module of node": (
+        "node:internal/loader:1210\n  throw err;\n  ^\n\nError: Cannot find module 'x'\nRequire stack:\n- /work/abc/FILE.js\n"
+        "    at Object.<anonymous> (/work/abc/FILE:1:11)\n\nNode.js v20.20.2\n",
+        "line 2: Error: Cannot find module 'x'",
+    ),
+    "ruby": (
+        "/work/abc/FILE:2:in `f': no such species (ArgumentError)\n\tfrom /work/abc/FILE:4:in `<main>'\n",
+        "line 3:in `f': no such species (ArgumentError)",
+    ),
+    "ruby's syntax": ("/work/abc/FILE:1: syntax error, expecting ')'\ndef f(\n      ^\n", "line 2: syntax error, expecting ')'"),
+    "r": ("Error in f(x) : no such species\nCalls: g -> f\nExecution halted\n", "Error in f(x) : no such species"),
+    "r, in two lines": ("Error in f(a = 1) : \n  unused argument\nExecution halted\n", "Error in f(a = 1) : unused argument"),
+    "php": (
+        "PHP Fatal error:  Uncaught Exception: no in /work/abc/FILE:2\nStack trace:\n#0 /work/abc/FILE(3): f()\n#1 {main}\n"
+        "  thrown in /work/abc/FILE on line 2\n",
+        "PHP Fatal error:  Uncaught Exception: no in line 3",
+    ),
+    "php's syntax": ("PHP Parse error:  syntax error in /work/abc/FILE on line 2\n", "PHP Parse error:  syntax error in line 3"),
+    "perl's syntax": ("syntax error at /work/abc/FILE line 1, near \"= ;\"\nExecution of /work/abc/FILE aborted due to x.\n",
+        'syntax error at line 2, near "= ;"'),
+    "lua": (
+        "lua: ...abc/FILE:1: no such species\nstack traceback:\n\t[C]: in function 'error'\n\t...abc/FILE:1: in function 'f'\n"
+        "\t...abc/FILE:2: in main chunk\n\t[C]: in ?\n",
+        "lua: line 2: no such species",
+    ),
+    "go": (
+        "panic: no such species\n\ngoroutine 1 [running]:\nmain.main()\n\t/work/abc/FILE:5 +0x9\nexit status 2\n",
+        "line 6: panic: no such species",
+    ),
+    "java": (
+        'Exception in thread "main" java.lang.IllegalStateException: outer\n\tat S.main(FILE:3)\n'
+        "Caused by: java.lang.RuntimeException: inner\n\t... 1 more\n",
+        "Caused by: java.lang.RuntimeException: inner",
+    ),
+    "julia": (
+        "ERROR: LoadError: boom\nStacktrace:\n [1] error(s::String)\n   @ Base ./error.jl:35\n"
+        "in expression starting at /work/abc/FILE:2\n",
+        "line 3: ERROR: LoadError: boom",
+    ),
+    "deno": (
+        "error: Uncaught (in promise) Error: boom\nthrow new Error('boom')\n      ^\n    at file:///work/abc/FILE:1:7\n",
+        "line 2: error: Uncaught (in promise) Error: boom",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", WRITTEN)
+def test_the_error_is_told_and_not_what_stands_behind_it(language: str, tmp_path: Path) -> None:
+    said, sentence = WRITTEN[language]
+    result = log(said.replace("FILE", "12.x"), script="12.x", lines=6)
+    told = mapped_error(result, context(tmp_path))  # type: ignore[arg-type]
+
+    assert told == sentence.replace("FILE", "12.x")
+    assert excerpt(result, context(tmp_path))  # type: ignore[arg-type]
+
+
+def test_frames_alone_are_told_as_they_are(tmp_path: Path) -> None:
+    assert mapped_error(log("    at f (x.js:1:1)\n"), context(tmp_path)) == "at f (x.js:1:1)"  # type: ignore[arg-type]
+
+
+def test_the_line_of_the_cell_is_shown_where_the_program_does_not(tmp_path: Path) -> None:
+    result = log(sh("echo hi\ncat nowhere\nkestra-magic-php --all\n", tmp_path), lines=3, code=127)
+    written = context(tmp_path, "echo hi\ncat nowhere\n  kestra-magic-php --all\n")
+
+    assert excerpt(result, written).endswith("line 4: kestra-magic-php: not found\n    kestra-magic-php --all")  # type: ignore[arg-type]
 
 
 def test_what_was_ended_from_outside_is_not_explained_by_its_code(tmp_path: Path) -> None:

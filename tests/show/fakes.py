@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
+from kestra_magic.model.source import Source
 from kestra_magic.process.events import Exited
 from kestra_magic.runs.markers import parse
 from kestra_magic.runs.metrics import Metrics
@@ -84,7 +85,8 @@ class FakeRun:
             beside=self.folder,
             folder=SimpleNamespace(base=base, name=self.name, path=path),
             task_paths={},
-            where=lambda path, line: f"line {line}",
+            document=SimpleNamespace(source=Source("", first_line=1), text_line=lambda path, n: n + 1),
+            masked=lambda text: text,
             live={name: SimpleNamespace(task_id=name, vars=said) for name, (_, said) in self.tasks.items()},
             masked_values=tuple,
         )
