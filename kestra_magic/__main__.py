@@ -63,7 +63,8 @@ def _run(asked: argparse.Namespace) -> int:
     from kestra_magic.runs.session import session
     from kestra_magic.show.terminal import follow
 
-    options = {"input": asked.input, "file": asked.file, "env-file": asked.env_file, "strict": asked.strict}
+    options = {"input": asked.input, "file": asked.file, "env-file": asked.env_file}
+    options |= {"strict": True} if asked.strict else {}
     options |= {option.long: getattr(asked, option.long) for option in PARTS}
     try:
         home = asked.flow.absolute().parent

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import keyword
+import re
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
@@ -20,12 +22,18 @@ def variable(name: str) -> str:
     """Return the variable that a task id becomes: `-` is turned to `_`.
 
     Raises:
-        KestraMagicError: that is no name a variable can have.
+        KestraMagicError: that is no name a variable can have, or it is Python's own.
     """
     made = name.replace("-", "_")
-    if not made.isidentifier() or keyword.iskeyword(made):
+    if _is_pythons(made):
+        raise KestraMagicError(f"`{made}` is Python's own and would no longer work: take another name")
+    if not made.isidentifier():
         raise KestraMagicError(f"`{name}` cannot be a variable: use letters, digits, `-` and `_`, a letter first")
     return made
+
+
+def _is_pythons(name: str) -> bool:
+    return keyword.iskeyword(name) or hasattr(builtins, name)
 
 
 def bind(name: str, run: Run, names: MutableMapping[str, Any]) -> None:
@@ -34,13 +42,23 @@ def bind(name: str, run: Run, names: MutableMapping[str, Any]) -> None:
     Raises:
         KestraMagicError: the variable holds something other than a run.
     """
-    made = variable(name)
+    made = variable(name) if run.context.cell else _of_flow(name, run)
     if made in names and not isinstance(names[made], Run):
         kind = type(names[made]).__name__
         raise KestraMagicError(
             f"the variable `{made}` holds a {kind}, not a run: give the cell another NAME, or `del {made}`"
         )
     names[made] = run
+
+
+def _of_flow(name: str, run: Run) -> str:
+    """A flow comes as it is: the variable of an id that cannot be one (`01-intro`, `a.b`, `import`) begins with `_`."""
+    made = re.sub(r"\W", "_", name)
+    if not made.isidentifier() or _is_pythons(made):
+        made = f"_{made}"
+    if made != name.replace("-", "_"):
+        run.context.notices.append(f"`{name}` cannot be a variable: the run is `{made}`")
+    return made
 
 
 def read_binds(specs: Iterable[str]) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from kestra_magic.magics.background import show_in_background
 from kestra_magic.magics.binding import bind, bind_files, read_binds
 from kestra_magic.magics.options import FLOW, PROCESS
 from kestra_magic.model.source import Source, read_source
-from kestra_magic.runs.request import Request, early
+from kestra_magic.runs.request import Request, early, flow_lines
 from kestra_magic.runs.session import notebook_folder, session
 from kestra_magic.show.view import View
 
@@ -61,6 +61,7 @@ def run_file(shell: InteractiveShell, line: str) -> None:
 
 def _flow(shell: InteractiveShell, magic: str, line: str, source: Source, home: Path | None = None) -> None:
     name, options = parse(magic, FLOW, line)
+    source, options = flow_lines(source, options)
     here = beside(shell)
     names = names_of(shell)
     if options.get("server"):
@@ -71,11 +72,11 @@ def _flow(shell: InteractiveShell, magic: str, line: str, source: Source, home: 
     if options.get("dry-run"):
         from kestra_magic.magics.expressions import dry_flow
 
-        return dry_flow(shell, source, options, name or "", names)
+        return dry_flow(shell, source, options, name or "", home)
     if options.get("form"):
         from kestra_magic.magics.forms import show_form
 
-        return show_form(shell, source, options, name or "")
+        return show_form(shell, source, options, name or "", home)
     run = session().flow(source, options, name=name or "", beside=here, notebook=names, home=home)
     return carry(shell, run, options)
 

@@ -16,6 +16,7 @@ from kestra_magic.magics.arguments import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -106,13 +107,12 @@ def dry_cell(shell: InteractiveShell, request: Request) -> None:
     _display(shell, preview_cell(session(), request))
 
 
-def dry_flow(
-    shell: InteractiveShell, source: Source, options: Mapping[str, Any], name: str, notebook: Mapping[str, object]
-) -> None:
+def dry_flow(shell: InteractiveShell, source: Source, options: Mapping[str, Any], name: str, home: Path | None) -> None:
+    from kestra_magic.magics.cell import names_of
     from kestra_magic.runs.preview import preview_flow
     from kestra_magic.runs.session import session
 
-    _display(shell, preview_flow(session(), source, options, name=name, notebook=notebook))
+    _display(shell, preview_flow(session(), source, options, name=name, notebook=names_of(shell), home=home))
 
 
 def _display(shell: InteractiveShell, preview: Any) -> None:

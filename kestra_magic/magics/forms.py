@@ -14,6 +14,7 @@ from kestra_magic.show.form import InputForm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["show_form"]
 
 
-def show_form(shell: InteractiveShell, source: Source, options: Mapping[str, Any], name: str) -> None:
-    """Show the form of a flow, filled in with what `-i` says.
+def show_form(
+    shell: InteractiveShell, source: Source, options: Mapping[str, Any], name: str, home: Path | None = None
+) -> None:
+    """Show the form of a flow, filled in with what `-i` says; *home*: where its file lies.
 
     Raises:
         SourceError: the flow cannot be: every problem with its line.
@@ -35,7 +38,7 @@ def show_form(shell: InteractiveShell, source: Source, options: Mapping[str, Any
         here = beside(shell)
         try:
             given = {**rest, "inputs": values, "replace": True}
-            run = session().flow(source, given, name=name, beside=here, notebook=names_of(shell))
+            run = session().flow(source, given, name=name, beside=here, notebook=names_of(shell), home=home)
         except InputsError as error:
             form.problems(error.problems)
             return

@@ -67,5 +67,6 @@ PARTS = (
     Option("reuse", metavar="RUN", help="which earlier execution: `last` (default) or a run, as `copy-3`"),
     Option("fixtures", metavar="FILE|VAR", help="what stands in: inputs files tasks trigger secrets kv"),
 )
+STRICT = Option("strict", help="refuse what a server would do otherwise: a missing id or namespace, an image")
 FORM = Option("form", help="fill in the inputs in a form, and run from there")
-FLOW = (INPUT, FORM, FILE, BIND, ENV_FILE, BG, DETACH, REPLACE, DRY_RUN, NO_RAISE, ON_SERVER, FORCE, *PARTS)
+FLOW = (INPUT, FORM, FILE, BIND, ENV_FILE, BG, DETACH, REPLACE, DRY_RUN, NO_RAISE, ON_SERVER, FORCE, *PARTS, STRICT)

@@ -84,7 +84,8 @@ def flow_to_send(
         SourceError: it is no flow.
         KestraMagicError: an input that the notebook or the disk does not have.
     """
-    body = read_body(source, strict=current().strict, namespace=current().namespace, name=name)
+    strict = bool(options.get("strict", current().strict))
+    body = read_body(source, strict=strict, namespace=current().namespace, name=name)
     text = source.text if not body.notices and _is_whole(source, body.document) else yaml_text(body.document.value)
     declared = {str(i.get("id")): str(i.get("type")) for i in body.document.value.get("inputs") or ()}
     values = flow_values(options, notebook)

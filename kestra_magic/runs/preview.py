@@ -110,7 +110,13 @@ def preview_cell(session: Session, request: Request) -> Preview:
 
 
 def preview_flow(
-    session: Session, source: Source, options: Mapping[str, Any], *, name: str, notebook: Mapping[str, object]
+    session: Session,
+    source: Source,
+    options: Mapping[str, Any],
+    *,
+    name: str,
+    notebook: Mapping[str, object],
+    home: Path | None = None,
 ) -> Preview:
     """Return what a flow would run, as far as it is known before its first task.
 
@@ -119,7 +125,7 @@ def preview_flow(
     """
     with TemporaryDirectory(prefix="kestra-dry-") as folder:
         rehearsal = _Rehearsal(session, Path(folder))
-        run = rehearsal.flow(source, options, name=name, beside=session.beside, notebook=notebook)
+        run = rehearsal.flow(source, options, name=name, beside=session.beside, notebook=notebook, home=home)
         assert run.context.flow is not None
         preview = Preview(run.name)
         for task in _all(run.context.flow.tasks):

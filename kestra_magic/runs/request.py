@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from kestra_magic.model.source import Path as Way
 
-__all__ = ["LANGS", "OWN_KEYS", "CellDocument", "Request", "Written", "early", "read"]
+__all__ = ["LANGS", "OWN_KEYS", "CellDocument", "Request", "Written", "early", "flow_lines", "read"]
 
 SHELLS = {"bash": ["/bin/bash", "-o", "pipefail", "-c"], "zsh": ["/bin/zsh", "-o", "pipefail", "-c"]}
 LANGS = (
@@ -35,6 +35,8 @@ OWN_KEYS = (
 )  # fmt: skip
 _EARLY = re.compile(rf"^#\| *(?:{'|'.join(EARLY)}) *:", re.MULTILINE)
 FLAGS = ("here", "raw", "no-raise", "requeue", "strict", "merge", "tty", "bg", "detach", "replace", *EARLY)
+OF_FLOWS = ("grace", "background", "merge")
+"""What a `#|` line above a flow may say besides the options of its magic."""
 BACKGROUND = ("wait", "kill", "keep")
 
 
@@ -134,6 +136,21 @@ def early(source: Source) -> dict[str, bool]:
         return {}
     own, _ = _divided(split_header(source).document)
     return {key: True for key in EARLY if own.get(key)}
+
+
+def flow_lines(source: Source, options: Mapping[str, Any]) -> tuple[Source, dict[str, Any]]:
+    """Take the `#|` lines off a flow: they hold options, its properties stand in its YAML.
+
+    Raises:
+        SourceError: what the lines say cannot be.
+    """
+    header = split_header(source)
+    document = header.document
+    if wrong := [key for key in document.value if key not in options and key not in OF_FLOWS]:
+        near = did_you_mean(wrong[0], [*options, *OF_FLOWS])
+        said = f"`{wrong[0]}` is no option of a flow{near or '; its properties stand in its YAML'}"
+        raise SourceError(document.source, [Problem(document.line((wrong[0],)), said)])
+    return header.body, _merged(_checked(document.value, document), options)
 
 
 def _divided(document: Document) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -88,3 +88,45 @@ def test_a_form_is_shown_and_runs(kernel):
     assert "Missing required input:n" in missing.text()
     ran = kernel.run("form.fields['n'].value = '7'\nform.button.click()\nprint(asks.state, asks.logs[-1].message)")
     assert ran.text().splitlines()[-1] == "SUCCESS 7"
+
+
+def test_a_flow_runs_whatever_its_id_is(kernel):
+    for written, bound in {"02_python": "_02_python", "a.b": "a_b", "print": "_print"}.items():
+        reply = kernel.run(cell(f"id: {written}\nnamespace: y\ntasks: [{{id: t, type: {LOG}, message: here}}]"))
+
+        assert reply.status == "ok", reply.traceback
+        assert f"`{written}` cannot be a variable: the run is `{bound}`" in reply.text()
+        assert kernel.run(f"print({bound}.state)").text() == "SUCCESS\n"
+
+
+def test_what_a_server_would_do_otherwise_is_refused_by_strict(kernel):
+    written = f"id: x\nnamespace: y\ntasks: [{{id: t, type: {SHELL}, commands: [ls]}}]"
+    options, lines = kernel.run(cell(written, "--strict")), kernel.run(cell(f"#| strict: true\n{written}"))
+
+    assert options.error == "line 4: `t`: Kestra would use the image ubuntu (strict)"
+    assert lines.error == "line 5: `t`: Kestra would use the image ubuntu (strict)"
+
+
+def test_lines_above_a_flow_are_its_options(kernel):
+    written = f"id: x\nnamespace: y\ninputs: [{{id: n, type: INT}}]\ntasks: [{{id: t, type: {LOG}, message: 'n={{{{ inputs.n }}}}'}}]"
+
+    assert "n=4" in kernel.run(cell(f"#| input: {{n: 4}}\n#| label: fig-1\n{written}")).text()
+    assert kernel.run(cell(f"#| inputs: {{n: 4}}\n{written}")).error == (
+        "line 2: `inputs` is no option of a flow; did you mean `input`?"
+    )
+    assert kernel.run(cell(f"#| bg: later\n{written}")).error.startswith("line 2: bg: must be `true` or `false`")
+
+
+def test_a_file_brings_its_own_namespace_files_to_the_rehearsal_and_the_form(kernel):
+    (kernel.folder / "flows" / "_files").mkdir(parents=True)
+    (kernel.folder / "flows" / "_files" / "words.txt").write_text("from beside the flow")
+    (kernel.folder / "flows" / "reads.yaml").write_text(
+        f"id: reads\nnamespace: y\ninputs: [{{id: times, type: INT, defaults: 1}}]\n"
+        f"tasks: [{{id: t, type: {SHELL}, {MADE}, commands: [\"echo {{{{ read('words.txt') }}}}\"]}}]"
+    )
+
+    assert "from beside the flow" in kernel.run("%kestra run flows/reads.yaml -n").plain
+    assert kernel.run("%kestra run flows/reads.yaml --form", allow_stdin=True).status == "ok"
+    found = "form = next(o for o in gc.get_objects() if isinstance(o, InputForm) and 'times' in o.fields)\n"
+    kernel.run(f"import gc\nfrom kestra_magic.show.form import InputForm\n{found}form.button.click()")
+    assert kernel.value("reads.stdout") == repr("from beside the flow\n")
