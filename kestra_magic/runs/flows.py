@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Required, TypedDict
 
@@ -27,10 +27,9 @@ from kestra_magic.stores.secrets import Secrets
 from kestra_magic.workspace.directory import RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from kestra_magic.model.flow import Flow
     from kestra_magic.model.source import Source
     from kestra_magic.runs.engine import Plan
     from kestra_magic.runs.journal import Record
@@ -82,10 +81,11 @@ def flow(
     session.make_way(name or found.id, instead=bool(options.get("replace")))
     context = _context(session, request, loaded, of)
     context.storage = session.storage_of(home or beside)
-    if part:
-        part.into(context)
-    context.inputs = _inputs(found, options, context, request.notebook, part.inputs if part else {})
-    plan = part.plan_in(context) if part else plan
+    with _nothing_left(context):
+        if part:
+            part.into(context)
+        context.inputs = flow_inputs(found, options, context, request.notebook, part.inputs if part else {})
+        plan = part.plan_in(context) if part else plan
     run = FlowRun(context, Sent(context) if context.wishes.detach else FlowEngine(found, context, session.slots, plan))
     session.add(run)
     return run
@@ -135,17 +135,13 @@ def _context(session: Session, request: Request, loaded: Loaded, of: Record | No
     )
 
 
-def _inputs(
-    flow: Flow,
-    options: Mapping[str, Any],
-    context: Context,
-    notebook: Mapping[str, object],
-    before: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+@contextmanager
+def _nothing_left(context: Context) -> Iterator[None]:
+    """What is refused before anything ran leaves no folder behind."""
     try:
-        return flow_inputs(flow, options, context, notebook, before)
+        yield
     except KestraMagicError:
-        with suppress(OSError):  # nothing ran: nothing is left behind
+        with suppress(OSError):
             context.folder.path.rmdir()
         raise
 
@@ -160,5 +156,6 @@ def _launch(session: Session, beside: Path, namespace: str, flow_id: str, inputs
     request = Request(source=source, options={"inputs": inputs}, notebook=Names({}), beside=beside)
     loaded = load(session, source, strict=current().strict)
     context = _context(session, request, loaded, None)
-    context.inputs = _inputs(loaded.flow, request.options, context, {})
+    with _nothing_left(context):
+        context.inputs = flow_inputs(loaded.flow, request.options, context, {})
     return session.take(FlowRun(context, FlowEngine(loaded.flow, context, session.slots)))

@@ -348,5 +348,7 @@ def test_wrong_fixtures_are_one_sentence(book: Book, fixtures: object, said: str
 
 def test_nothing_is_left_behind_by_what_was_refused(book: Book) -> None:
     refused(book, CHAIN, "--only nothing")
+    book.names["fx"] = {"inputs": {"who": "x"}, "tasks": [{"id": "s3", "outputs": {"uri": "{{ read('nowhere') }}"}}]}
+    assert "nowhere" in refused(book, FIXED, "--fixtures fx")
 
     assert not [path for path in Path(book.folder).glob("kestra-runs/*") if path.is_dir()]
