@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tests.kernel.driver import Reply
 
     Begin = Callable[..., Kernel]
+    Left = Callable[..., int]
 
 UP = "echo $$ up"
 
@@ -44,9 +45,30 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
 
 def up(kernel: Kernel, code: str) -> int:
     """Start a background cell, and return the process that says it is up."""
+    return int(kernel.heard[begun(kernel, code)].text().partition(" up\n")[0].split()[-1])
+
+
+def begun(kernel: Kernel, code: str) -> str:
+    """Run a cell, and return it when something says in it that it is up, also after its end."""
     cell = kernel.start(code)
     kernel.finish(cell)
-    return int(kernel.until(cell, lambda reply: " up\n" in reply.text()).text().partition(" up\n")[0].split()[-1])
+    kernel.until(cell, lambda reply: " up\n" in reply.text())
+    return cell
+
+
+@pytest.fixture
+def left(begin: Begin) -> Left:
+    """Start a background cell, kill its kernel when it is up, and return the process that says so."""
+
+    def left(code: str, *, before: str = "", **more: str) -> int:
+        kernel = begin(**more)
+        load(kernel)
+        kernel.run(before)
+        pid = up(kernel, code)
+        kernel.kill()
+        return pid
+
+    return left
 
 
 def lives(pid: int) -> bool:
@@ -56,6 +78,10 @@ def lives(pid: int) -> bool:
 
 def gone(pid: int) -> bool:
     return wait_until(lambda: not lives(pid))
+
+
+def listed(kernel: Kernel, rest: str = "") -> str:
+    return str(kernel.run(f"%kestra runs {rest}").of("execute_result")[0]["data"]["text/plain"])
 
 
 def load(kernel: Kernel) -> Reply:
@@ -73,19 +99,16 @@ def test_nothing_is_told_where_nothing_was_left(begin: Begin) -> None:
     assert load(begin()).text() == ""
 
 
-def test_what_a_killed_kernel_left_is_told_in_one_line_and_marked(begin: Begin) -> None:
-    first = begin()
-    load(first)
-    pid = up(first, f"%%kestra_process train --bg\n{UP}; sleep 300")
-    first.kill()
+def test_what_a_killed_kernel_left_is_told_in_one_line_and_marked(left: Left, begin: Begin) -> None:
+    pid = left(f"%%kestra_process train --bg\n{UP}; sleep 300")
     second = begin()
 
     assert load(second).text() == "left by a kernel that ended: `train` did not finish (FAILED)\n"
     assert gone(pid)
     assert load_again(second) == ""
-    listed = second.run("%kestra runs --all").of("execute_result")[0]["data"]["text/plain"]
-    assert "train-1" in listed
-    assert "FAILED" in listed
+    rows = listed(second, "--all")
+    assert "train-1" in rows
+    assert "FAILED" in rows
     second.run("%kestra attach train")
     assert second.value("(train.state.value, train.error, train.stdout)") == repr(
         ("FAILED", "its kernel ended before it did", f"{pid} up\n")
@@ -98,11 +121,8 @@ def load_again(kernel: Kernel) -> str:
     return load(kernel).text()
 
 
-def test_of_two_kernels_exactly_one_deals_with_it(begin: Begin) -> None:
-    first = begin()
-    load(first)
-    up(first, f"%%kestra_process one --bg\n{UP}; sleep 300")
-    first.kill()
+def test_of_two_kernels_exactly_one_deals_with_it(left: Left, begin: Begin) -> None:
+    left(f"%%kestra_process one --bg\n{UP}; sleep 300")
     kernels = [begin(), begin()]
     cells = [kernel.start("%load_ext kestra_magic") for kernel in kernels]
     told = [kernel.finish(cell).text() for kernel, cell in zip(kernels, cells, strict=True)]
@@ -110,19 +130,12 @@ def test_of_two_kernels_exactly_one_deals_with_it(begin: Begin) -> None:
     assert sorted(told) == ["", "left by a kernel that ended: `one` did not finish (FAILED)\n"]
 
 
-def test_what_asked_for_it_begins_again_from_the_beginning(begin: Begin, tmp_path: Path) -> None:
+def test_what_asked_for_it_begins_again_from_the_beginning(left: Left, begin: Begin, tmp_path: Path) -> None:
     code = f"#| requeue: true\n#| outputFiles: [made.txt]\necho {{{{ lr }}}} {{{{ taskrun.attemptsCount }}}}; {UP}"
-    first = begin()
-    load(first)
-    first.run("lr = 0.25")
-    cell = first.start(f"%%kestra_process again --bg\n{code}; {after(tmp_path / 'go')}; echo x > made.txt")
-    first.finish(cell)
-    first.until(cell, lambda reply: " up\n" in reply.text())
-    first.kill()
+    left(f"%%kestra_process again --bg\n{code}; {after(tmp_path / 'go')}; echo x > made.txt", before="lr = 0.25")
     second = begin()
-    cell = second.start("%load_ext kestra_magic")
-    second.finish(cell)
-    told = second.until(cell, lambda reply: " up\n" in reply.text())
+    cell = begun(second, "%load_ext kestra_magic")
+    told = second.heard[cell]
     (tmp_path / "go").touch()
 
     assert told.text().startswith(
@@ -142,9 +155,8 @@ def test_a_run_is_tried_three_times_at_most(begin: Begin) -> None:
     for attempt in (2, 3):
         kernel.kill()
         kernel = begin()
-        cell = kernel.start("%load_ext kestra_magic")
-        kernel.finish(cell)
-        assert f"(attempt {attempt} of 3)" in kernel.until(cell, lambda reply: " up\n" in reply.text()).text()
+        cell = begun(kernel, "%load_ext kestra_magic")
+        assert f"(attempt {attempt} of 3)" in kernel.heard[cell].text()
     kernel.kill()
     kernel = begin()
 
@@ -167,7 +179,7 @@ def test_a_kernel_that_is_shut_down_leaves_what_asks_for_it_to_the_next(begin: B
     told = load(second).text()
     assert "`asks` begins again" in told
     assert "plain" not in told
-    row = second.run("%kestra runs plain").of("execute_result")[0]["data"]["text/plain"]
+    row = listed(second, "plain")
     assert "KILLED" in row
 
 
@@ -186,21 +198,13 @@ def test_a_kernel_that_is_restarted_leaves_nothing(begin: Begin, now: bool) -> N
     assert told == "" or told.count("did not finish (FAILED)") == 2
 
 
-def test_secrets_are_fetched_anew_and_never_written(begin: Begin, tmp_path: Path) -> None:
+def test_secrets_are_fetched_anew_and_never_written(left: Left, begin: Begin, tmp_path: Path) -> None:
     secret = "s3cret-välue/+=="
     given = {"SECRET_TOKEN": base64.b64encode(secret.encode()).decode()}
-    first = begin(**given)
-    load(first)
     code = f"#| requeue: true\necho \"{{{{ secret('TOKEN') }}}}\" | wc -c; {UP}; sleep 300"
-    up_code = f"%%kestra_process told --bg\n{code}"
-    cell = first.start(up_code)
-    first.finish(cell)
-    first.until(cell, lambda reply: " up\n" in reply.text())
-    first.kill()
+    left(f"%%kestra_process told --bg\n{code}", **given)
     second = begin(**given)
-    cell = second.start("%load_ext kestra_magic")
-    second.finish(cell)
-    again = second.until(cell, lambda reply: " up\n" in reply.text()).text()
+    again = second.heard[begun(second, "%load_ext kestra_magic")].text()
     second.kill()
     third = begin()
     told = load(third).text()
@@ -213,12 +217,11 @@ def test_secrets_are_fetched_anew_and_never_written(begin: Begin, tmp_path: Path
             assert secret.encode() not in content, f"{place}/{name}"
 
 
-def test_what_only_the_dead_kernel_knew_is_said(begin: Begin) -> None:
-    first = begin()
-    load(first)
-    first.run("import pandas; df = pandas.DataFrame({'a': [1]})")
-    up(first, f"%%kestra_process frames --bg -f in.csv=df\n#| requeue: true\n{UP}; sleep 300")
-    first.kill()
+def test_what_only_the_dead_kernel_knew_is_said(left: Left, begin: Begin) -> None:
+    left(
+        f"%%kestra_process frames --bg -f in.csv=df\n#| requeue: true\n{UP}; sleep 300",
+        before="import pandas; df = pandas.DataFrame({'a': [1]})",
+    )
 
     assert load(begin()).text() == (
         "left by a kernel that ended: `frames` did not finish (FAILED) and does not begin again: "
@@ -226,35 +229,27 @@ def test_what_only_the_dead_kernel_knew_is_said(begin: Begin) -> None:
     )
 
 
-def test_a_detached_run_outlives_its_kernel_and_is_stopped_from_another(begin: Begin) -> None:
-    first = begin()
-    load(first)
-    pid = up(first, f"%%kestra_process far --detach\n{UP}; sleep 300")
-    first.kill()
+def test_a_detached_run_outlives_its_kernel_and_is_stopped_from_another(left: Left, begin: Begin) -> None:
+    pid = left(f"%%kestra_process far --detach\n{UP}; sleep 300")
     second = begin()
 
     assert load(second).text() == ""
     assert lives(pid)
-    listed = second.run("%kestra runs").of("execute_result")[0]["data"]["text/plain"]
-    assert "far-1" in listed
-    assert "RUNNING" in listed
-    assert "detached" in listed
+    rows = listed(second)
+    assert "far-1" in rows
+    assert "RUNNING" in rows
+    assert "detached" in rows
     assert second.run("%kestra stop far").text() == "`far` ended: KILLED (stopped 2 processes)\n"
     assert gone(pid)
 
 
-def test_a_detached_run_is_bound_live_with_log_files_and_outputs(begin: Begin, tmp_path: Path) -> None:
-    first = begin()
-    load(first)
+def test_a_detached_run_is_bound_live_with_log_files_and_outputs(left: Left, begin: Begin, tmp_path: Path) -> None:
     vars_ = """echo '::{"outputs":{"n":7},"metrics":[{"type":"gauge","name":"loss","value":0.5}]}::'"""
     go = after(tmp_path / "go")
-    up(first, f"%%kestra_process far --detach -o 'o*.txt'\n{UP}; {vars_}; {go}; echo x > out.txt; echo end")
-    first.kill()
+    left(f"%%kestra_process far --detach -o 'o*.txt'\n{UP}; {vars_}; {go}; echo x > out.txt; echo end")
     second = begin()
     load(second)
-    cell = second.start("%kestra attach far")
-    second.finish(cell)
-    second.until(cell, lambda reply: " up\n" in reply.text())
+    cell = begun(second, "%kestra attach far")
     assert second.value("(far.state.value, far.vars)") == "('RUNNING', {'n': 7})"
     (tmp_path / "go").touch()
     seen = second.until(cell, lambda reply: "SUCCESS" in reply.plain)
@@ -269,12 +264,9 @@ def test_a_detached_run_is_bound_live_with_log_files_and_outputs(begin: Begin, t
     )
 
 
-def test_a_detached_run_that_ended_alone_is_bound_and_found_again(begin: Begin, tmp_path: Path) -> None:
-    first = begin()
-    load(first)
+def test_a_detached_run_that_ended_alone_is_bound_and_found_again(left: Left, begin: Begin, tmp_path: Path) -> None:
     go, done = tmp_path / "go", tmp_path / "done"
-    up(first, f"%%kestra_process far --detach -o out.txt\n{UP}; {after(go)}; echo x > out.txt; echo end; touch {done}")
-    first.kill()
+    left(f"%%kestra_process far --detach -o out.txt\n{UP}; {after(go)}; echo x > out.txt; echo end; touch {done}")
     go.touch()
     second = begin()
     load(second)
@@ -299,7 +291,7 @@ def test_a_run_of_another_kernel_cannot_be_attached(begin: Begin) -> None:
 
     assert load(second).text() == ""
     assert "only what is started with `--detach` can be attached" in second.run("%kestra attach here").error
-    assert "RUNNING" in second.run("%kestra runs").of("execute_result")[0]["data"]["text/plain"]
+    assert "RUNNING" in listed(second)
 
 
 def a_flow(name: str, *commands: str) -> str:
@@ -313,22 +305,17 @@ def a_flow(name: str, *commands: str) -> str:
     )
 
 
-def test_a_detached_flow_outlives_its_kernel_and_is_bound_live(begin: Begin, tmp_path: Path) -> None:
-    first = begin()
-    load(first)
+def test_a_detached_flow_outlives_its_kernel_and_is_bound_live(left: Left, begin: Begin, tmp_path: Path) -> None:
     waits = f"{UP}; {after(tmp_path / 'go')}; echo {{{{ inputs.word }}}} > out.txt"
-    pid = up(first, f"%%kestra_flow far --detach -i word=hello\n{a_flow('far', waits, 'echo second')}")
-    first.kill()
+    pid = left(f"%%kestra_flow far --detach -i word=hello\n{a_flow('far', waits, 'echo second')}")
     second = begin()
 
     assert load(second).text() == ""
     assert lives(pid)
-    listed = second.run("%kestra runs").of("execute_result")[0]["data"]["text/plain"]
-    assert "RUNNING" in listed
-    assert "detached" in listed
-    cell = second.start("%kestra attach far")
-    second.finish(cell)
-    second.until(cell, lambda reply: " up\n" in reply.text())
+    rows = listed(second)
+    assert "RUNNING" in rows
+    assert "detached" in rows
+    cell = begun(second, "%kestra attach far")
     assert second.value("far.state.value") == "'RUNNING'"
     (tmp_path / "go").touch()
     seen = second.until(cell, lambda reply: "SUCCESS" in reply.plain)
@@ -376,16 +363,13 @@ def test_a_detached_flow_is_stopped_from_another_kernel_and_leaves_no_process(be
     assert all(map(gone, everyone))
 
 
-def test_a_detached_flow_that_waits_for_a_person_is_resumed_from_another_kernel(begin: Begin) -> None:
+def test_a_detached_flow_that_waits_for_a_person_is_resumed_from_another_kernel(left: Left, begin: Begin) -> None:
     first = begin()
     load(first)
     text = a_flow("far", UP, "echo on").replace(
         "  - {id: t1", "  - {id: ask, type: io.kestra.plugin.core.flow.Pause}\n  - {id: t1"
     )
-    cell = first.start(f"%%kestra_flow far --detach\n{text}")
-    first.finish(cell)
-    first.until(cell, lambda reply: " up\n" in reply.text())
-    first.kill()
+    left(f"%%kestra_flow far --detach\n{text}")
     second = begin()
     load(second)
     second.run("%kestra attach far")
@@ -403,7 +387,7 @@ def test_a_detached_flow_whose_own_process_is_killed_leaves_nothing_and_says_so(
 
     assert gone(pid)
     assert kernel.value("(far.wait().state.value, far.error)") == ("('FAILED', 'the process that carried it is gone')")
-    assert "FAILED" in kernel.run("%kestra runs --all").of("execute_result")[0]["data"]["text/plain"]
+    assert "FAILED" in listed(kernel, "--all")
 
 
 def test_a_detached_flow_that_needs_what_only_this_kernel_holds_says_so(begin: Begin) -> None:
@@ -416,15 +400,14 @@ def test_a_detached_flow_that_needs_what_only_this_kernel_holds_says_so(begin: B
     assert kernel.value("(far.wait().state.value, far.error)") == repr(
         ("FAILED", "`df` was only in the memory of its kernel, which `--detach` does not keep: write it to a file")
     )
-    assert "FAILED" in kernel.run("%kestra runs --all").of("execute_result")[0]["data"]["text/plain"]
+    assert "FAILED" in listed(kernel, "--all")
 
 
 def test_a_run_of_another_kernel_is_stopped_by_that_kernel(begin: Begin) -> None:
     first = begin()
     load(first)
-    cell = first.start(f"%%kestra_process here --bg\nsleep 300 & setsid sh -c '{UP}; exec sleep 300' & wait")
-    first.finish(cell)
-    pid = int(first.until(cell, lambda reply: " up\n" in reply.text()).text().split()[0])
+    cell = begun(first, f"%%kestra_process here --bg\nsleep 300 & setsid sh -c '{UP}; exec sleep 300' & wait")
+    pid = int(first.heard[cell].text().split()[0])
     second = begin()
     load(second)
 
