@@ -4,8 +4,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from tests.kernel.driver import Kernel
+
 if TYPE_CHECKING:
-    from tests.kernel.driver import Kernel
+    from pathlib import Path
 
 HEAVY = {"pydantic", "jinja2", "yaml", "psutil", "ipywidgets", "anywidget", "distributed", "sqlite3", "pandas"}
 
@@ -123,3 +125,20 @@ def test_the_extension_can_be_unloaded_and_loaded_again(fresh: Kernel) -> None:
     assert fresh.run("%%kestra_process a\necho hi").status == "error"
     assert fresh.run("%load_ext kestra_magic").status == "ok"
     assert fresh.run("%%kestra_process a\necho hi").text() == "hi\n"
+
+
+def test_everything_lies_where_the_environment_says(tmp_path: Path) -> None:
+    other, notebook, home = tmp_path / "other", tmp_path / "notebook", tmp_path / "home"
+    kernel = Kernel(notebook, home, KESTRA_MAGIC_RUNS_DIR=str(other))
+    try:
+        assert kernel.run("%load_ext kestra_magic").status == "ok"
+        said = kernel.run("%%kestra_process train -o out.txt\npwd; echo x > out.txt").text()
+        path = kernel.run("print(train.files['out.txt'].path)").text()
+    finally:
+        kernel.close()
+
+    assert said.startswith(f"{other}/")
+    assert path == f"{other}/train-1/out.txt\n"
+    assert (other / ".data" / "journal.sqlite").is_file()
+    assert list(notebook.iterdir()) == []
+    assert not [place for place in home.rglob("*") if "kestra" in place.name]
