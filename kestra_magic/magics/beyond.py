@@ -12,7 +12,7 @@ from kestra_magic.errors import KestraMagicError
 from kestra_magic.magics.arguments import UsageError, parse
 from kestra_magic.magics.options import Option
 from kestra_magic.model.source import Source
-from kestra_magic.runners.kestra.client import Credentials
+from kestra_magic.runners.kestra.client import Credentials, Missing
 from kestra_magic.runs.onserver import Server, cell_to_send, flow_to_send
 from kestra_magic.runs.session import session
 from kestra_magic.settings import current, update
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from kestra_magic.runs.onserver import ToSend
     from kestra_magic.runs.server import ServerRun
+    from kestra_magic.runs.session import UnknownRun
 
 __all__ = ["deploy", "detached", "follow_execution", "run_there", "server"]
 
@@ -73,13 +74,16 @@ def detached(what: ToSend, options: Mapping[str, Any]) -> None:
     print(f"Open in Kestra: {execution.link}\n`%kestra attach {execution.id}` follows it, from any kernel")
 
 
-def follow_execution(id: str) -> ServerRun:  # noqa: A002 - Kestra's word
-    """Return the run of an execution on the server, not yet followed.
+def follow_execution(id: str, unknown: UnknownRun) -> ServerRun:  # noqa: A002 - Kestra's word
+    """Return the run of an execution on the server, not yet followed; of what is *unknown* here.
 
     Raises:
-        KestraMagicError: no server is known, or it has none of that id.
+        KestraMagicError: it is unknown there too, or the server does not answer.
     """
-    return _connect().attach(id)
+    try:
+        return _connect().attach(id)
+    except Missing:
+        raise KestraMagicError(f"{current().server} has no execution `{id}`, and {unknown}") from None
 
 
 def _connect(url: str = "", tenant: str = "") -> Server:

@@ -48,12 +48,12 @@ def _found(name: str) -> tuple[Run, bool]:
     """Return a run that is known here; or else an execution of the server, which is followed from now on."""
     try:
         return attached(session(), name), False
-    except UnknownRun:
+    except UnknownRun as unknown:
         if not current().server:
             raise
-    from kestra_magic.magics.beyond import follow_execution
+        from kestra_magic.magics.beyond import follow_execution
 
-    return follow_execution(name), True
+        return follow_execution(name, unknown), True
 
 
 def stop(_shell: InteractiveShell, rest: str, _cell: str | None) -> None:

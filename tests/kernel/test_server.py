@@ -179,8 +179,8 @@ def test_a_worker_group_is_refused_at_its_line(kernel: Kernel) -> None:
         ("%kestra server http://127.0.0.1:9", "there is no server at http://127.0.0.1:9: Connection refused"),
         ("%kestra server kestra:8080", "`kestra:8080` is no server's address: it begins with `http://` or `https://`"),
         ("%kestra server --tenant other", "(tenant other) refuses (404): Unknown tenant other"),
-        ("%kestra attach 4711", "4711"),
-        ("%kestra deploy nothing", "nothing"),
+        ("%kestra attach 4711", " has no execution `4711`, and no run `4711` is known here"),
+        ("%kestra deploy nothing", "no run `nothing` is known here"),
         (cell("late", "echo {{ inputs.n }}") + "inputs: [{id: n, type: INT}]\n", "Invalid entity: "),
     ],
 )
@@ -190,6 +190,7 @@ def test_a_slip_is_one_sentence(kernel: Kernel, code: str, said: str) -> None:
     assert reply.status == "error"
     assert said in reply.error
     assert len(reply.error.splitlines()) == 1
+    assert "/api/v1" not in reply.error
     assert "File " not in reply.traceback
 
 
