@@ -27,7 +27,7 @@ __all__ = ["Helpers", "Keeper", "capabilities", "end_guardian", "hand_over", "in
 
 NOTICE_SECONDS = 0.05
 DRAINING_SECONDS = 2.0
-_NOT_DETACHED = "a run cannot outlive its kernel on Windows: `--detach` needs Linux or macOS"
+_NOT_MET = "on Windows only its own kernel reaches a run: `--detach` needs Linux or macOS"
 
 
 class Helpers:
@@ -52,7 +52,7 @@ class Helpers:
             KestraMagicError: it is to be detached.
         """
         if detached:
-            raise KestraMagicError(_NOT_DETACHED)
+            raise KestraMagicError(_NOT_MET)
         ours, theirs = socket.socketpair()
         self._keepers = {keeper for keeper in self._keepers if keeper.is_alive()}
         keeper = Keeper(theirs, self._job)
@@ -284,13 +284,13 @@ def inherited() -> dict[str, Any]:
     return {}
 
 
-def meeting_place(name: str) -> str:
+def meeting_place(_name: str) -> str:
     """Say that there is none.
 
     Raises:
         KestraMagicError: always.
     """
-    raise KestraMagicError(f"{_NOT_DETACHED} ({name})")
+    raise KestraMagicError(_NOT_MET)
 
 
 def meet(place: str) -> socket.socket:

@@ -124,14 +124,18 @@ def ask_to_resume(record: Record, inputs: Mapping[str, Any]) -> None:
 
 
 def _met(record: Record, wish: str, more: object = None) -> Connection:
+    said = f"`{record.name}` runs in another kernel (process {record.owner.pid}), which"
+    try:
+        place = _place(record.owner)
+    except KestraMagicError as error:
+        raise KestraMagicError(f"{said} cannot be asked ({error}): stop it there, or end that kernel") from None
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until and record.owner.lives():
         with suppress(OSError, EOFError):
-            there = Client(_place(record.owner), "AF_UNIX")
+            there = Client(place, "AF_UNIX")
             there.send((wish, record.id, more))
             if there.poll(PATIENCE) and there.recv():
                 return there
             there.close()
         time.sleep(LOOK_SECONDS)
-    said = f"`{record.name}` runs in another kernel (process {record.owner.pid}), which does not answer"
-    raise KestraMagicError(f"{said}: stop it there, or end that kernel")
+    raise KestraMagicError(f"{said} does not answer: stop it there, or end that kernel")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kestra_magic.errors import KestraMagicError
+from kestra_magic.process import windows
 from kestra_magic.process.events import Output
 from kestra_magic.process.supervise import meeting_place
 from kestra_magic.runs import door
@@ -87,6 +88,19 @@ def test_nobody_answers_for_a_run_that_is_not_there(
     with pytest.raises(KestraMagicError, match=r"`cell` runs in another kernel .*, which does not answer"):
         door.ask_to_end(record)
     assert list(door.told_by(record)) == []
+
+
+def test_where_nobody_can_be_met_whoever_asks_is_told_at_once(
+    session: Session, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "meeting_place", windows.meeting_place)
+    door.open_door(session)  # returns: there is no door
+    record = row(session, begin(SLEEPS))
+
+    assert list(door.told_by(record)) == []
+    said = r"`cell` runs in another kernel \(process \d+\), which cannot be asked \(on Windows .*\): stop it there"
+    with pytest.raises(KestraMagicError, match=said):
+        door.ask_to_end(record)
 
 
 def test_what_does_not_wait_is_not_resumed(session: Session, begin: Begin, opened: None) -> None:
