@@ -14,6 +14,7 @@ from kestra_magic.runs.session import UnknownRun, session
 from kestra_magic.settings import current
 from kestra_magic.show.cell import frontend
 from kestra_magic.show.files import size
+from kestra_magic.show.view import View
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -41,7 +42,12 @@ def attach(shell: InteractiveShell, rest: str, _cell: str | None) -> None:
         raise UsageError("`%kestra attach` takes one RUN: a name, `train-3`, or an id")
     run, there = _found(names[0])
     bind(run.name, run, shell.user_ns)
-    show_in_background(shell, run, {}, start=there)
+    if run.ended:
+        view = View(shell, run)
+        run.follow(view.show, from_start=True, first=view.header)
+        view.result()
+    else:
+        show_in_background(shell, run, {}, start=there)
 
 
 def _found(name: str) -> tuple[Run, bool]:

@@ -12,7 +12,7 @@ from kestra_magic.model.source import Document, Source
 from kestra_magic.runners.local import LocalRunner
 from kestra_magic.runs.again import Names, request_of
 from kestra_magic.runs.context import Context
-from kestra_magic.runs.elsewhere import Elsewhere
+from kestra_magic.runs.elsewhere import Elsewhere, is_carried
 from kestra_magic.runs.flowrun import FlowRun
 from kestra_magic.runs.found import Found, Joined, attempts, read_back, status
 from kestra_magic.runs.request import Request, read
@@ -66,7 +66,7 @@ def found(session: Session, record: Record) -> Run:
     known = next((run for run in session.runs if run.id == record.id), None)
     if known is not None:
         return known
-    if record.ended is None and record.detached and record.request.get("flow") and record.owner.lives():
+    if record.ended is None and record.detached and record.request.get("flow") and is_carried(record):
         context = _context(session, record)
         return session.take(FlowRun(context, Elsewhere(context)).start())
     if record.ended is None and record.detached and status(_last(record)):

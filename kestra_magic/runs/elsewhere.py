@@ -14,10 +14,11 @@ from kestra_magic.errors import KestraMagicError
 from kestra_magic.process import supervise
 from kestra_magic.process.events import Exited
 from kestra_magic.process.logs import LogFile
+from kestra_magic.process.sweep import Identity, lives
 from kestra_magic.runners.local import environment
 from kestra_magic.runs.again import request_of
 from kestra_magic.runs.door import ask_to_end, ask_to_resume, told_by
-from kestra_magic.runs.found import read_tasks
+from kestra_magic.runs.found import read_tasks, status
 from kestra_magic.runs.gates import Gates
 from kestra_magic.runs.progress import Settled, State
 from kestra_magic.settings import current, data_folder, update
@@ -32,12 +33,20 @@ if TYPE_CHECKING:
     from kestra_magic.runs.context import Context
     from kestra_magic.runs.journal import Record
 
-__all__ = ["Elsewhere", "Sent", "carry"]
+__all__ = ["Elsewhere", "Sent", "carry", "is_carried"]
 
 LOOK_SECONDS = 0.05
 LAST_WORDS = 5.0
 """Seconds that whoever listens has to hear the end."""
 SETTINGS = "KESTRA_MAGIC_SETTINGS"
+
+
+def is_carried(record: Record) -> bool:
+    """Whether someone carries the detached execution of *record*, or is just starting: the row is not his yet."""
+    told = status(_log_dir(record.id))
+    if record.owner.lives() or not told or "exited" in told:
+        return record.owner.lives()
+    return lives(Identity(record.owner.boot, told["guardian"], told["guardian_start"]))
 
 
 class _Gates(Gates):
@@ -76,8 +85,13 @@ class Elsewhere:
 
     def _carried(self) -> Record | None:
         """Return its row while someone carries it."""
-        record = self._journal.get(self.context.id)
-        return record if record and record.ended is None and record.owner.lives() else None
+        while record := self._journal.get(self.context.id):
+            if record.ended is not None or not is_carried(record):
+                break
+            if record.owner.lives():
+                return record
+            time.sleep(LOOK_SECONDS)
+        return None
 
     def _ended(self, *, told: bool) -> State:
         row = self._journal.get(self.context.id)

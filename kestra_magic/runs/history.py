@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from kestra_magic.process.logs import LogFile
 from kestra_magic.runs.attach import found
+from kestra_magic.runs.elsewhere import is_carried
 from kestra_magic.runs.found import attempts, status
 from kestra_magic.runs.masking import forms, painted
 from kestra_magic.runs.run import Run
@@ -189,7 +190,7 @@ def _state(record: Record, log_dir: Path) -> tuple[str, float | None]:
     if alone and "exited" in told:
         well = not told.get("code") and not told.get("reason") and not told.get("error")
         return "SUCCESS" if well else "KILLED" if told.get("reason") else "FAILED", told["exited"]
-    if alone or record.owner.lives():
+    if alone or record.owner.lives() or (record.detached and is_carried(record)):
         return record.state, None
     return "LOST", record.touched
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import signal
 import stat
 from typing import TYPE_CHECKING
 
@@ -327,6 +328,25 @@ def test_a_detached_flow_outlives_its_kernel_and_is_bound_live(left: Left, begin
     assert second.value("far.outputs['t0']['exitCode']") == "0"
 
 
+def test_a_detached_flow_is_found_before_its_own_process_has_begun_it(begin: Begin, tmp_path: Path) -> None:
+    first, second = begin(), begin()
+    load(first)
+    load(second)
+    first.run(f"%%kestra_flow far --detach\n{a_flow('far', 'echo one')}")
+    told = tmp_path / "home" / "data" / "kestra_magic" / "detached"
+    assert wait_until(lambda: any(told.glob("*/status")))
+    carrier = json.loads(next(told.glob("*/status")).read_text())["pid"]
+    os.kill(carrier, signal.SIGSTOP)
+    first.kill()
+    listed = second.run("%kestra runs").of("execute_result")[0]["data"]["text/plain"]
+    attached = second.run("%kestra attach far")
+    os.kill(carrier, signal.SIGCONT)
+
+    assert "LOST" not in listed
+    assert attached.status == "ok"
+    assert second.value("(far.wait().state.value, far.tasks['t0'].stdout)") == "('SUCCESS', 'one\\n')"
+
+
 def test_a_detached_flow_is_shown_in_its_own_cell_and_found_when_it_has_ended(begin: Begin) -> None:
     first = begin()
     load(first)
@@ -340,8 +360,10 @@ def test_a_detached_flow_is_shown_in_its_own_cell_and_found_when_it_has_ended(be
     first.kill()
     second = begin()
     load(second)
-    second.run("%kestra attach far")
+    shown = second.run("%kestra attach far")
 
+    assert "t0 | " not in shown.text()
+    assert "FAILED far" in shown.plain
     assert second.value("(far.state.value, far.files['out.txt'].read_text())") == "('FAILED', 'one\\n')"
 
 
