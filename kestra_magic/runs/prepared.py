@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.runners.job import Job
 from kestra_magic.tasks.place import Prepared
-from kestra_magic.workspace.transfer import make_private
+from kestra_magic.workspace.transfer import make_private, naming
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ def write_prepared(prepared: Prepared, masked: Callable[[str], str]) -> None:
     """Write it into the attempt's log folder (0600). The environment is not in it; secrets are painted over.
 
     Raises:
-        KestraMagicError: the disk does not take it.
+        TransferError: the disk does not take it.
     """
     job = prepared.job
     data = {
@@ -42,12 +42,10 @@ def write_prepared(prepared: Prepared, masked: Callable[[str], str]) -> None:
         "more": dict(prepared.outputs),
     }
     path = Path(job.log_dir) / NAME
-    try:
+    with naming(path):
         make_private(path.parent)
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write(masked(json.dumps(data, default=str)))
-    except OSError as error:
-        raise KestraMagicError(f"`{path}` cannot be written: {error.strerror}") from None
 
 
 def read_prepared(log_dir: Path) -> Prepared:

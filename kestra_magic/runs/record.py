@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from contextlib import suppress
 from dataclasses import asdict
@@ -12,9 +11,9 @@ from datetime import date, timedelta
 from datetime import time as clock
 from typing import TYPE_CHECKING, Any
 
-from kestra_magic.errors import KestraMagicError
 from kestra_magic.expressions.javatime import duration_text
 from kestra_magic.workspace.directory import OWN
+from kestra_magic.workspace.transfer import TransferError, naming, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,13 +30,10 @@ def write_record(context: Context, state: State, error: str) -> None:
     """Write ``run.json`` whole or not at all.
 
     Raises:
-        KestraMagicError: the disk does not take it.
+        TransferError: the disk does not take it.
     """
     text = context.masked(json.dumps(record(context, state, error), default=_text))
-    try:
-        _write(context.folder.path / OWN, text)
-    except OSError as failure:
-        raise KestraMagicError(f"`{context.folder.path / OWN}` cannot be written: {failure.strerror}") from None
+    _write(context.folder.path / OWN, text)
 
 
 def digest(context: Context, task: Task) -> str:
@@ -56,16 +52,14 @@ def _text(value: object) -> str:
 def write_lost(folder: Path, name: str, run: str, error: str) -> None:
     """Write the record of a run whose kernel died; a disk that does not take it changes nothing."""
     lost = {"name": name, "id": run, "state": "FAILED", "error": error, "ended": time.time(), "tasks": []}
-    with suppress(OSError):
+    with suppress(TransferError):
         _write(folder / OWN, json.dumps(lost, indent=1))
 
 
 def _write(folder: Path, text: str) -> None:
-    folder.mkdir(mode=0o700, exist_ok=True)
-    partly = folder / "run.json.part"
-    with open(os.open(partly, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(partly, folder / "run.json")
+    with naming(folder):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    write(folder / "run.json", text.encode(), mode=0o600)
 
 
 def record(context: Context, state: State, error: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from platformdirs import user_data_path
 
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.workspace.removal import remove_tree
-from kestra_magic.workspace.transfer import TransferError, make_private, move
+from kestra_magic.workspace.transfer import make_private, move, naming
 
 __all__ = ["OWN", "IllegalPath", "RunFolder", "WorkDirectory", "id_from", "new_id", "work_parent"]
 
@@ -89,11 +89,9 @@ class WorkDirectory:
         path = (parent / id).absolute()
         if not _is_plain(path):
             raise IllegalPath(f"`{path}` holds a space or a colon: choose another folder with the setting `work_dir`")
-        try:
+        with naming(path):
             make_private(path.parent)
             path.mkdir(mode=0o700)
-        except OSError as error:
-            raise TransferError(path, error) from None
         return cls(path)
 
     def resolve(self, name: str | None) -> Path:
@@ -157,10 +155,8 @@ class RunFolder:
             return cls(base, name, _next(base, name))
         except OSError:
             other = fallback or user_data_path("kestra_magic") / "kestra-runs"
-        try:
+        with naming(other):
             return cls(other, name, _next(other, name), instead_of=base)
-        except OSError as error:
-            raise TransferError(other, error) from None
 
     def publish(self) -> Path:
         """Let ``NAME`` lead to this run, unless it leads to a later one; return it.
@@ -173,11 +169,9 @@ class RunFolder:
         if link.exists() and _number(link.resolve().name, self.name) > self.number:
             return link
         partly = self.base / f".{new_id()}"
-        try:
+        with naming(link):
             _link(partly, self.path)
             os.replace(partly, link)
-        except OSError as error:
-            raise TransferError(link, error) from None
         return link
 
     def adopt(self, source: Path, name: str) -> Path:
@@ -188,10 +182,8 @@ class RunFolder:
         """
         below = f"_{name}" if name.split("/")[0] == OWN else name
         target = WorkDirectory(self.path).resolve(below)
-        try:
+        with naming(target):
             make_private(target.parent)
-        except OSError as error:
-            raise TransferError(target, error) from None
         return move(source, target)
 
 

@@ -14,7 +14,7 @@ from kestra_magic.errors import KestraMagicError, did_you_mean, did_you_mean_bes
 from kestra_magic.workspace.directory import IllegalPath
 from kestra_magic.workspace.storage import is_uri
 from kestra_magic.workspace.tables import as_file, is_frame
-from kestra_magic.workspace.transfer import TransferError, copy, encoded, write
+from kestra_magic.workspace.transfer import copy, encoded, naming, write
 from kestra_magic.workspace.tree import files_below, nearby
 
 if TYPE_CHECKING:
@@ -175,10 +175,8 @@ def place(directory: WorkDirectory, files: Iterable[PlacedFile]) -> None:
         if not file.name.strip("/") or file.name.endswith("/"):
             raise IllegalPath(f"`{file.name}` is no name for an input file: it must end with the file's own name")
         target = directory.resolve(file.name)
-        try:
+        with naming(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise TransferError(target, error) from None
         if file.source is None:
             write(target, file.content or b"")
         elif not _same(file.source, target):

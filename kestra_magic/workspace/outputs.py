@@ -15,7 +15,7 @@ from kestra_magic.errors import KestraMagicError, did_you_mean
 from kestra_magic.workspace.globs import java_glob, path_matcher
 from kestra_magic.workspace.misses import instead
 from kestra_magic.workspace.tables import TABLES, load_table, suffix_of
-from kestra_magic.workspace.transfer import TransferError, copy
+from kestra_magic.workspace.transfer import copy, naming
 from kestra_magic.workspace.tree import NOT_WORK
 
 if TYPE_CHECKING:
@@ -73,10 +73,8 @@ class OutputFile(os.PathLike[str]):
         Raises:
             TransferError: it is no longer there.
         """
-        try:
+        with naming(self.path):
             return self.path.read_bytes()
-        except OSError as error:
-            raise TransferError(self.path, error) from None
 
     def read_text(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Return its content as text.
@@ -108,10 +106,8 @@ class OutputFile(os.PathLike[str]):
         Raises:
             KestraMagicError: it is no table, or no longer there.
         """
-        try:
+        with naming(self.path):
             return load_table(self.path)
-        except OSError as error:
-            raise TransferError(self.path, error) from None
 
     def save(self, to: str | os.PathLike[str]) -> Path:
         """Copy it to a path or into a folder; return where it lies then.
@@ -141,11 +137,8 @@ class OutputFile(os.PathLike[str]):
         kind = guess_type(self.name)[0] or ""
         if kind.startswith(("image/", "audio/", "video/")):
             return False
-        try:
-            with open(self.path, "rb") as file:
-                start = file.read(_LOOK)
-        except OSError as error:
-            raise TransferError(self.path, error) from None
+        with naming(self.path), open(self.path, "rb") as file:
+            start = file.read(_LOOK)
         return b"\0" not in start and _decodes(start)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["TransferError", "copy", "encoded", "make_private", "move", "new_file", "write"]
+__all__ = ["TransferError", "copy", "encoded", "make_private", "move", "naming", "new_file", "write"]
 
 FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file
 KEPT_BITS = 0o755  # others never write; neither setuid nor setgid survives the move
@@ -32,6 +32,19 @@ class TransferError(KestraMagicError):
         }.get(error.errno or 0) or refusal(error)
         self.path = path
         super().__init__(f"`{path}`: {remedy}")
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Say of *path* what the system refuses.
+
+    Raises:
+        TransferError: it does.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise TransferError(path, error) from None
 
 
 def encoded(text: str) -> bytes:
@@ -56,17 +69,11 @@ def copy(source: Path, target: Path, *, mode: int = 0o644) -> Path:
     Raises:
         TransferError: it cannot be read, or the disk does not take it.
     """
-    try:
+    with naming(source):
         reading = _regular(source)
-    except OSError as error:
-        raise TransferError(source, error) from None
-    with reading:
-        try:
-            with new_file(target, mode) as writing:
-                if not _shared(reading.fileno(), writing.fileno()):
-                    shutil.copyfileobj(reading, writing, 1024 * 1024)
-        except OSError as error:
-            raise TransferError(target, error) from None
+    with reading, naming(target), new_file(target, mode) as writing:
+        if not _shared(reading.fileno(), writing.fileno()):
+            shutil.copyfileobj(reading, writing, 1024 * 1024)
     return target
 
 
@@ -78,7 +85,7 @@ def move(source: Path, target: Path) -> Path:
     Raises:
         TransferError: it is gone, no regular file, or the disk does not take it.
     """
-    try:
+    with naming(source):
         facts = os.lstat(source)
         if not stat.S_ISREG(facts.st_mode):
             raise OSError(errno.ELOOP, "not a regular file")
@@ -88,8 +95,6 @@ def move(source: Path, target: Path) -> Path:
             os.unlink(source)
         with suppress(PermissionError):  # made by another user (sudo): it is readable or it is not
             os.chmod(target, (facts.st_mode | stat.S_IRUSR) & KEPT_BITS)
-    except OSError as error:
-        raise TransferError(source, error) from None
     return target
 
 
@@ -99,11 +104,8 @@ def write(target: Path, content: bytes, *, mode: int = 0o644) -> Path:
     Raises:
         TransferError: the disk does not take it.
     """
-    try:
-        with new_file(target, mode) as writing:
-            writing.write(content)
-    except OSError as error:
-        raise TransferError(target, error) from None
+    with naming(target), new_file(target, mode) as writing:
+        writing.write(content)
     return target
 
 
@@ -112,7 +114,7 @@ def new_file(target: Path, mode: int) -> Iterator[IO[bytes]]:
     """Open a new file that takes *target*'s name when the block ends well, and leaves nothing when it does not."""
     partly = target.with_name(f".{os.urandom(8).hex()}.part")
     try:
-        with open(partly, "xb") as file:
+        with open(partly, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
             yield file
         os.chmod(partly, mode)
         os.replace(partly, target)

@@ -214,7 +214,7 @@ def test_secrets_are_fetched_anew_and_never_written(left: Left, begin: Begin, tm
     assert "`told` did not finish (FAILED) and does not begin again: Cannot find secret for key 'TOKEN'" in told
     for place, _, names in os.walk(tmp_path):
         for name in names:
-            content = (tmp_path / place / name).read_bytes() if not name.endswith(".json.part") else b""
+            content = (tmp_path / place / name).read_bytes() if not name.endswith(".part") else b""
             assert secret.encode() not in content, f"{place}/{name}"
 
 

@@ -8,12 +8,14 @@ from distributed.protocol.serialize import Serialize
 
 from kestra_magic import __version__
 
-__all__ = ["CHUNK", "EVENT", "INLINE", "OP", "WINDOW", "Remote", "offer", "unlike", "whole"]
+__all__ = ["AT_ONCE", "CHUNK", "EVENT", "INLINE", "OP", "WINDOW", "Remote", "offer", "unlike", "whole"]
 
 OP = "kestra_magic"
 """Under this name a worker hears what clients say to its room."""
 CHUNK = 8 << 20
 """Bytes of a file that travel at once."""
+AT_ONCE = 2
+"""Chunks of a file that travel side by side."""
 INLINE = 1 << 20
 """Bytes of input files that travel with the job; larger ones are sent once per worker."""
 EVENT = 64 << 10

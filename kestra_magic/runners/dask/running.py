@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import os
-import pickle
 import threading
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,25 +14,24 @@ from typing import TYPE_CHECKING, Any
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.process.child import Child
 from kestra_magic.process.events import Lost, Queued, Requeued, Started
-from kestra_magic.runners.dask.cache import address_of
 from kestra_magic.runners.dask.cluster import UNREACHED
+from kestra_magic.runners.dask.packed import Packed
 from kestra_magic.runners.dask.parcels import Copy
-from kestra_magic.runners.dask.remote import CHUNK, INLINE, WINDOW, Remote, whole
-from kestra_magic.runners.job import Found, Job, Placed
+from kestra_magic.runners.dask.remote import AT_ONCE, CHUNK, WINDOW, Remote
+from kestra_magic.runners.job import Found, Job
 from kestra_magic.settings import current
 from kestra_magic.workspace.directory import WorkDirectory
-from kestra_magic.workspace.transfer import TransferError, make_private, new_file
+from kestra_magic.workspace.transfer import make_private, naming, new_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Future
 
     from kestra_magic.process.events import Event, Reason
     from kestra_magic.runners.dask.cluster import Cluster
 
 __all__ = ["DaskRunning"]
 
-AT_ONCE = 2
-"""Chunks of a file that travel side by side."""
 SALVAGE_SECONDS = 10.0
 """How long a worker may take to tell the end of a log, and the machine of a dead one to offer another that can."""
 _SALVAGE = Remote("kestra_magic.runners.dask.remains", "salvage")
@@ -76,9 +72,8 @@ class DaskRunning:
         self._again = self._finishing = False
         self._key = ""
         self._unacked = 0
-        self._sources: dict[str, Path | bytes] = {}
         self._found = Found({})
-        self._parcel = self._packed()
+        self._packed = Packed(job)
         self._futures: dict[str, Any] = {}
         with self._lock:
             self._submit(choices)
@@ -137,31 +132,17 @@ class DaskRunning:
                 self._cluster.live.pop(other, None)
                 if future := self._futures.pop(other, None):
                     future.release()
-            return self._parcel
+            return self._packed.data
 
     async def supply(self, worker: str, addresses: list[str]) -> None:
         """Send large input files to a worker that has not got them."""
         try:
             for address in addresses:
-                await self._send(worker, address)
+                await self._packed.send(address, partial(self._cluster.tell, worker, "put"))
         except UNREACHED:
             pass  # it is gone: the scheduler will say so
         except KestraMagicError as error:
             self.refuse(str(error))
-
-    async def _send(self, worker: str, address: str) -> None:
-        source = self._sources[address]
-        size = len(source) if isinstance(source, bytes) else await asyncio.to_thread(os.path.getsize, source)
-        count = max(1, -(-size // CHUNK))
-        left = iter(range(count))
-
-        async def some() -> None:
-            room = bytearray(min(size, CHUNK))
-            for index in left:
-                data = whole(await asyncio.to_thread(_chunk, source, index, room))
-                await self._cluster.tell(worker, "put", address=address, index=index, data=data, count=count)
-
-        await asyncio.gather(*(some() for _ in range(AT_ONCE)))
 
     # What the worker says, in the listening thread
 
@@ -222,24 +203,23 @@ class DaskRunning:
         return Found(files, tuple(message.get("misses", ())))
 
     def _pieces(self, name: str, size: int) -> Iterator[memoryview]:
-        def piece(offset: int) -> memoryview:
-            wanted = min(CHUNK, size - offset)
-            try:
-                data = self._cluster.ask(self.address, "read", key=self._key, name=name, offset=offset, size=wanted)
-            except UNREACHED as error:
-                raise Gone(str(error)) from None
-            if data is None or len(data) < wanted:
-                raise Gone(f"`{name}` ended early")
-            return memoryview(data)
-
+        ahead: deque[Future[memoryview]] = deque()
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            ahead = [pool.submit(piece, offset) for offset in range(0, min(size, AT_ONCE * CHUNK), CHUNK)]
-            for offset in range(AT_ONCE * CHUNK, size + AT_ONCE * CHUNK, CHUNK):
-                if not ahead:
-                    return
-                yield ahead.pop(0).result()
-                if offset < size:
-                    ahead.append(pool.submit(piece, offset))
+            for offset in range(0, size, CHUNK):
+                ahead.append(pool.submit(self._piece, name, offset, min(CHUNK, size - offset)))
+                if len(ahead) > AT_ONCE:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+
+    def _piece(self, name: str, offset: int, size: int) -> memoryview:
+        try:
+            data = self._cluster.ask(self.address, "read", key=self._key, name=name, offset=offset, size=size)
+        except UNREACHED as error:
+            raise Gone(str(error)) from None
+        if data is None or len(data) < size:
+            raise Gone(f"`{name}` ended early")
+        return memoryview(data)
 
     # Its end
 
@@ -312,27 +292,6 @@ class DaskRunning:
                 self._mirror.take(message)
         self._forget()
 
-    # What it needs
-
-    def _packed(self) -> bytes:
-        """Return the job as it travels: large files by their content's address."""
-        inputs: list[Placed] = []
-        addresses: dict[str, str] = {}
-        left = INLINE
-        for placed in self._job.inputs:
-            size = _size(placed)
-            if size <= left:
-                left -= size
-                inputs.append(Placed(name=placed.name, content=_content(placed)))
-            else:
-                source = placed.content if placed.content is not None else Path(placed.source)
-                addresses[placed.name] = address = _address(source)
-                self._sources[address] = source
-                inputs.append(Placed(name=placed.name))
-        job = replace(self._job, inputs=tuple(inputs))
-        named = {field.name: getattr(job, field.name) for field in fields(Job)}
-        return pickle.dumps({"job": named, "addresses": addresses, "log_cap": current().log_cap_bytes})
-
 
 def _mirror(job: Job) -> Mirror:
     return Mirror(
@@ -353,75 +312,12 @@ def _counts(status: dict[str, Any]) -> dict[str, Any]:
 
 def _written(target: Path, mode: int, pieces: Iterable[bytes | memoryview]) -> Path:
     """Write a file that has its name only when it is whole."""
-    try:
+    with naming(target):
         make_private(target.parent)
         with new_file(target, mode) as file:
             file.writelines(pieces)
-    except OSError as error:
-        raise TransferError(target, error) from None
     return target
 
 
 def _host(address: str) -> str:
     return address.rpartition(":")[0].partition("://")[2]
-
-
-def _size(placed: Placed) -> int:
-    if placed.content is not None or not placed.source:
-        return len(placed.content or b"")
-    try:
-        return os.path.getsize(placed.source)
-    except OSError as error:
-        raise TransferError(Path(placed.source), error) from None
-
-
-def _content(placed: Placed) -> bytes:
-    if placed.content is not None or not placed.source:
-        return placed.content or b""
-    try:
-        return Path(placed.source).read_bytes()
-    except OSError as error:
-        raise TransferError(Path(placed.source), error) from None
-
-
-def _chunk(source: Path | bytes, index: int, room: bytearray) -> memoryview:
-    """Return a part of a file, read into *room*: fresh memory for each part would cost more than reading it."""
-    if isinstance(source, bytes):
-        return memoryview(source)[index * CHUNK : (index + 1) * CHUNK]
-    try:
-        with open(source, "rb", buffering=0) as file:
-            file.seek(index * CHUNK)
-            return memoryview(room)[: file.readinto(room)]
-    except OSError as error:
-        raise TransferError(source, error) from None
-
-
-_known: dict[tuple[Any, ...], str] = {}
-
-
-def _address(source: Path | bytes) -> str:
-    """Return the address of a file's content; one that has not changed since is not read again."""
-    if isinstance(source, bytes):
-        return _digest(source, len(source))
-    try:
-        facts = os.stat(source)
-    except OSError as error:
-        raise TransferError(source, error) from None
-    known = (os.fspath(source), facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
-    if known not in _known:
-        _known[known] = _digest(source, facts.st_size)
-    return _known[known]
-
-
-def _digest(source: Path | bytes, size: int) -> str:
-    left = iter(range(max(1, -(-size // CHUNK))))
-    digests: dict[int, bytes] = {}
-
-    def some(_: int) -> None:
-        room = bytearray(min(size, CHUNK))
-        for index in left:
-            digests[index] = hashlib.sha256(_chunk(source, index, room)).digest()
-
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(some, range(min(4, os.cpu_count() or 1))))
-    return address_of(digests[index] for index in sorted(digests))
