@@ -290,8 +290,19 @@ class Context:
     # After a task
 
     def keep(self, task: Task, result: TaskResult, found: Mapping[str, Path], frame: Frame) -> OutputFiles:
-        """Move the declared files to where they stay, and give each its URI in the internal storage."""
-        return OutputFiles({name: self._kept(task, result, name, path, frame) for name, path in sorted(found.items())})
+        """Move the declared files to where they stay, and give each its URI in the internal storage.
+
+        Raises:
+            KestraMagicError: one cannot be moved: it stays where it was made, with those after it.
+        """
+        kept: dict[str, OutputFile] = {}
+        for name, path in sorted(found.items()):
+            try:
+                kept[name] = self._kept(task, result, name, path, frame)
+            except KestraMagicError as error:
+                result.files, result.stranded = OutputFiles(kept), True
+                raise KestraMagicError(f"{error}; it was left in `{path}`") from None
+        return OutputFiles(kept)
 
     def _kept(self, task: Task, result: TaskResult, name: str, path: Path, frame: Frame) -> OutputFile:
         below = name if self.cell else "/".join((task.id, *map(_folder, frame.path), name))
@@ -351,7 +362,7 @@ class Context:
         prepared = result.prepared
         if prepared is None or not self.entry.mine:
             return
-        if prepared.job.here or prepared.job.shared or (result.exit and result.exit.kept):
+        if prepared.job.here or prepared.job.shared or result.stranded or (result.exit and result.exit.kept):
             self.entry.over(prepared)
         elif self.cell:
             self._sweep()

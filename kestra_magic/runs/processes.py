@@ -144,11 +144,13 @@ class ProcessLife(Life):
         prepared = result.prepared
         keys = prepared.keys if prepared else {}
         named = {renamed: path for name, path in found.files.items() if (renamed := keys.get(name, name))}
-        result.files = self.context.keep(self.task, result, named, self.frame)
+        try:
+            result.files = self.context.keep(self.task, result, named, self.frame)
+        finally:
+            result.outputs = self._outputs()
         result.files.misses = found.misses
         for sentence in found.misses:
             self._log("WARN", sentence)
-        result.outputs = self._outputs()
 
     def _outputs(self) -> dict[str, Any]:
         """Source: ``ScriptOutput``."""

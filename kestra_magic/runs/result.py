@@ -46,7 +46,7 @@ class TaskResult:
 
     Attributes:
         vars: what ``::{"outputs": …}::`` said, the last value of a key (``ScriptOutput.vars``).
-        files: the collected output files.
+        files: the collected output files; *stranded*: some could not be kept, and lie where they were made.
         failure: the error that kept the task from starting, as it is to be raised.
         outputs: as expressions see them; None: it has none.
         value: of the loop's turn that it ran for.
@@ -61,6 +61,7 @@ class TaskResult:
     measured: list[Metric] = field(default_factory=list)
     assets: list[dict[str, Any]] = field(default_factory=list)
     files: OutputFiles = field(default_factory=lambda: OutputFiles({}))
+    stranded: bool = False
     exit: Exited | None = None
     prepared: Prepared | None = None
     log_file: LogFile | None = None

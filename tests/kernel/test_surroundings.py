@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.workspace.conditions import small_disk
+
 if TYPE_CHECKING:
     from tests.kernel.driver import Kernel
+
+__all__ = ["small_disk"]
 
 GONE = "the folder in which this kernel runs was removed: `%cd` to another, or restart the kernel"
 
@@ -26,6 +32,22 @@ def test_a_cell_after_its_folder_was_removed_says_so(fresh: Kernel) -> None:
     fresh.run("import os, shutil; shutil.rmtree(os.getcwd())")
 
     assert fresh.run("%%kestra_process p\necho hi").error == GONE
+
+
+def test_what_the_disk_has_no_room_for_stays_where_it_was_made(small_disk: Path, fresh: Kernel) -> None:
+    """Hours of work are not removed with the directory of their attempt."""
+    fresh.run(f"%cd {small_disk}")
+    body = "echo small > a.txt; head -c 5000000 /dev/zero > b.bin; echo done"
+
+    reply = fresh.run(f"%%kestra_process big -o a.txt -o b.bin\n{body}")
+
+    assert "the disk is full" in reply.error, reply
+    left = re.search(r"it was left in `(.*)`", reply.error)
+    assert left is not None
+    assert Path(left[1]).stat().st_size == 5_000_000
+    assert fresh.value("(big.files['a.txt'].read_text(), big.stdout, big.outputs['exitCode'])") == repr(
+        ("small\n", "done\n", 0)
+    )
 
 
 FULL = """
