@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["KestraMagicError", "SystemRefusal", "did_you_mean", "did_you_mean_beside", "refusal"]
+__all__ = ["Interrupted", "KestraMagicError", "SystemRefusal", "did_you_mean", "did_you_mean_beside", "refusal"]
 
 
 class KestraMagicError(Exception):
@@ -29,6 +29,10 @@ class SystemRefusal(KestraMagicError):
     def __init__(self, error: OSError) -> None:
         where = f"`{os.fsdecode(error.filename)}`: " if isinstance(error.filename, str | bytes) else ""
         super().__init__(f"{where}{refusal(error)}")
+
+
+class Interrupted(KestraMagicError, KeyboardInterrupt):
+    """A person stopped what was going on: said in a word, and the cells behind it do not run."""
 
 
 def refusal(error: OSError) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kestra_magic.errors import KestraMagicError
 from kestra_magic.magics.arguments import UsageError, first_word, parse
 from kestra_magic.magics.background import show_in_background
 from kestra_magic.magics.binding import bind, bind_files, read_binds
@@ -102,20 +101,25 @@ def carry(shell: InteractiveShell, run: Run, options: Mapping[str, Any]) -> None
     try:
         read_binds(options.get("bind", []))
         bind(run.name, run, names)
-    except KestraMagicError:
-        session().discard(run)
+        if options.get("bg") or options.get("detach"):
+            show_in_background(shell, run, options, start=True)
+            return
+        _show(View(shell, run))
+    except BaseException:  # an interrupt too: what never began must not bar its name
+        if not run.begun:
+            session().discard(run)
         raise
-    if options.get("bg") or options.get("detach"):
-        show_in_background(shell, run, options, start=True)
-        return
-    view = View(shell, run)
-    try:
-        run.follow(view.show, start=True, first=view.header, pause=view.pause, last=view.result)
-    finally:
-        view.result()
     bind_files(options.get("bind", []), run, names)
     if not options.get("no-raise"):
         run.check()
+
+
+def _show(view: View) -> None:
+    try:
+        view.run.follow(view.show, start=True, first=view.header, pause=view.pause, last=view.result)
+    finally:
+        if view.run.begun:
+            view.result()
 
 
 def beside(shell: InteractiveShell) -> Path:

@@ -16,7 +16,7 @@ from traitlets import All, observe
 from traitlets import Any as AnyTrait
 
 from kestra_magic import settings
-from kestra_magic.errors import SystemRefusal
+from kestra_magic.errors import Interrupted, KestraMagicError, SystemRefusal
 from kestra_magic.magics.help import flow_help, kestra_help, process_help
 
 if TYPE_CHECKING:
@@ -76,11 +76,15 @@ class KestraMagics(Configured):  # type: ignore[misc,valid-type]
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """What the system refuses anywhere below (open files, disk, a folder that has gone) is a sentence."""
+    """What the system refuses anywhere below (open files, disk, a folder that has gone) is a sentence; so is a stop."""
     try:
         yield
+    except KestraMagicError:
+        raise
     except OSError as error:
         raise SystemRefusal(error) from None
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted") from None
 
 
 def _cells() -> ModuleType:

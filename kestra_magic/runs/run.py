@@ -77,6 +77,10 @@ class Run:
         self._thread.start()
         return self
 
+    @property
+    def begun(self) -> bool:
+        return self._thread.ident is not None
+
     def _go(self) -> None:
         context = self.context
         state, error = State.FAILED, "a mistake of ours: see its traceback"
@@ -270,10 +274,9 @@ class Run:
         if from_start and self.ended:
             self._tell_again(show)
         seat = self.context.broadcast.sit(from_start=from_start)
-        if start:
-            self.start()
-        with _interrupts(seat):
+        with _interrupts(seat):  # from before it begins: an interrupt in between would leave it to itself
             if start:
+                self.start()
                 self.context.launched.wait(HEAD_START)
             first()
             for told in seat:

@@ -197,3 +197,37 @@ def test_a_headless_list_of_runs_is_html_and_text(kernel: Kernel) -> None:
     assert "SUCCESS" in shown["text/plain"]
     assert "0.5" in shown["text/plain"]
     assert "<table>" in shown["text/html"]
+
+
+STRUCK = """
+import os, signal
+from kestra_magic.magics import cell
+from kestra_magic.runs.run import Run
+
+def struck(call):
+    def first(*given, **more):
+        os.kill(os.getpid(), signal.SIGINT)
+        return call(*given, **more)
+    return first
+"""
+
+
+@pytest.mark.parametrize("code", ["%%kestra_process p\nsleep 100", "%%kestra_flow p\nid: p\ntasks: [{id: a, type: S}]"])
+def test_an_interrupt_in_the_moment_of_its_beginning_ends_the_run(fresh: Kernel, code: str) -> None:
+    fresh.run(STRUCK + "Run.start = struck(Run.start)")
+    pause = "io.kestra.plugin.core.flow.Sleep\n    duration: PT100S"
+
+    reply = fresh.run(code.replace("[{id: a, type: S}]", f"\n  - id: a\n    type: {pause}"))
+
+    assert (reply.status, len(reply.traceback.splitlines())) == ("error", 1)
+    assert fresh.value("(p.ended, p.state.value)") == "(True, 'KILLED')"
+
+
+def test_a_run_that_was_interrupted_before_it_began_does_not_bar_its_name(fresh: Kernel) -> None:
+    fresh.run("%load_ext kestra_magic")
+    fresh.run(STRUCK + "real, cell.View = cell.View, struck(cell.View)")
+    assert fresh.run("%%kestra_process p\necho hi").traceback.endswith("interrupted")
+
+    fresh.run("cell.View = real")
+
+    assert fresh.run("%%kestra_process p\necho hi").text() == "hi\n"
