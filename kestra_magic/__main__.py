@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from kestra_magic.errors import KestraMagicError
+from kestra_magic.errors import KestraMagicError, in_a_sentence
 
 __all__ = ["main"]
 
@@ -15,12 +15,13 @@ def main(argv: list[str] | None = None) -> int:
     """Run one verb; return its exit status."""
     asked = _parser().parse_args(argv)
     try:
-        return int(asked.do(asked))
+        with in_a_sentence():
+            return int(asked.do(asked))
+    except KeyboardInterrupt:
+        return 130
     except KestraMagicError as error:
         print(error, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,8 +68,9 @@ def _run(asked: argparse.Namespace) -> int:
     options |= {"strict": True} if asked.strict else {}
     options |= {option.long: getattr(asked, option.long) for option in PARTS}
     try:
+        here = session()
         home = asked.flow.absolute().parent
-        run = session().flow(read_source(asked.flow), options, beside=Path.cwd(), home=home)
+        run = here.flow(read_source(asked.flow), options, beside=Path.cwd(), home=home)
     except KestraMagicError as error:
         print(error, file=sys.stderr)
         return 2

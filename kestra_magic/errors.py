@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["Interrupted", "KestraMagicError", "SystemRefusal", "did_you_mean", "did_you_mean_beside", "refusal"]
+__all__ = [
+    "Interrupted",
+    "KestraMagicError",
+    "SystemRefusal",
+    "did_you_mean",
+    "did_you_mean_beside",
+    "in_a_sentence",
+    "refusal",
+]
 
 
 class KestraMagicError(Exception):
@@ -35,6 +44,19 @@ class Interrupted(KestraMagicError, KeyboardInterrupt):
     """A person stopped what was going on: said in a word, and the cells behind it do not run."""
 
 
+@contextmanager
+def in_a_sentence() -> Iterator[None]:
+    """What the system refuses anywhere within (open files, disk, a folder that has gone) is a sentence; a stop too."""
+    try:
+        yield
+    except KestraMagicError:
+        raise
+    except OSError as error:
+        raise SystemRefusal(error) from None
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted") from None
+
+
 def refusal(error: OSError) -> str:
     """Return why the system refused something, and what to do about it."""
     return {
@@ -44,8 +66,8 @@ def refusal(error: OSError) -> str:
         errno.ENFILE: "too many files are open on this machine",
         errno.EACCES: "you have no permission",
         errno.EROFS: "the file system is read-only",
-        errno.ENOTDIR: "a file lies where a folder is needed",
-        errno.EISDIR: "a folder lies where a file is needed",
+        errno.ENOTDIR: "it is no folder, and one is needed",
+        errno.EISDIR: "it is a folder, and a file is needed",
         errno.ENAMETOOLONG: "the name is too long",
     }.get(error.errno or 0, error.strerror or str(error))
 

@@ -98,6 +98,16 @@ def test_what_cannot_start_is_2_and_one_sentence(folder: Path, words: list[str],
     assert "Traceback" not in err
 
 
+def test_a_folder_that_was_removed_is_one_sentence(folder: Path) -> None:
+    gone = folder / "gone"
+    gone.mkdir()
+    command = f"rmdir {gone}; exec {sys.executable} -m kestra_magic run x.yaml"
+    done = subprocess.run(["sh", "-c", command], cwd=gone, capture_output=True, text=True, timeout=LIMIT, check=False)
+
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "was removed" in done.stderr
+
+
 def test_a_part_of_a_flow_runs(folder: Path) -> None:
     other = "  - {id: two, type: io.kestra.plugin.core.log.Log, message: second}\n"
     (folder / "flows" / "count.yaml").write_text(FLOW + other)

@@ -6,7 +6,6 @@ import gc
 import os
 import sys
 import threading
-from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +15,11 @@ from traitlets import All, observe
 from traitlets import Any as AnyTrait
 
 from kestra_magic import settings
-from kestra_magic.errors import Interrupted, KestraMagicError, SystemRefusal
+from kestra_magic.errors import in_a_sentence
 from kestra_magic.magics.help import flow_help, kestra_help, process_help
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
     from types import ModuleType
 
@@ -52,19 +51,19 @@ class KestraMagics(Configured):  # type: ignore[misc,valid-type]
     @no_var_expand
     @cell_magic
     def kestra_process(self, line: str, cell: str) -> None:
-        with _refusals():
+        with in_a_sentence():
             _cells().run_process(self.shell, line, cell.replace("\r\n", "\n"))
 
     @no_var_expand
     @cell_magic
     def kestra_flow(self, line: str, cell: str) -> None:
-        with _refusals():
+        with in_a_sentence():
             _cells().run_flow(self.shell, line, cell)
 
     @no_var_expand
     @line_cell_magic
     def kestra(self, line: str, cell: str | None = None) -> Any:
-        with _refusals():
+        with in_a_sentence():
             from kestra_magic.magics.verbs import verb
 
             return verb(self.shell, line, cell)
@@ -72,19 +71,6 @@ class KestraMagics(Configured):  # type: ignore[misc,valid-type]
     kestra_process.__doc__ = process_help()
     kestra_flow.__doc__ = flow_help()
     kestra.__doc__ = kestra_help()
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """What the system refuses anywhere below (open files, disk, a folder that has gone) is a sentence; so is a stop."""
-    try:
-        yield
-    except KestraMagicError:
-        raise
-    except OSError as error:
-        raise SystemRefusal(error) from None
-    except KeyboardInterrupt:
-        raise Interrupted("interrupted") from None
 
 
 def _cells() -> ModuleType:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kestra_magic.errors import KestraMagicError, did_you_mean_beside
+from kestra_magic.errors import KestraMagicError, did_you_mean_beside, refusal
 
 if TYPE_CHECKING:
     import pathlib
@@ -134,12 +134,14 @@ def read_source(path: pathlib.Path, name: str = "") -> Source:
     Raises:
         KestraMagicError: there is none, or it is no text.
     """
-    called = name or path.name
+    called = name or path.name or str(path)
     try:
         return Source(path.read_text("utf-8-sig"), called)
     except FileNotFoundError:
         raise KestraMagicError(f"there is no file `{called}`{did_you_mean_beside(path)}") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise KestraMagicError(f"`{called}` cannot be read: {refusal(error)}") from None
+    except UnicodeDecodeError as error:
         raise KestraMagicError(f"`{called}` cannot be read: {error}") from None
 
 

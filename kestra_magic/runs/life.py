@@ -89,6 +89,8 @@ class Life:
 
     def _wanted(self) -> bool:
         condition = self.task.condition_to_run
+        if self.task.disabled:  # of a cell: a flow passes over its disabled tasks
+            return False
         if condition == "true":
             return True
         try:

@@ -115,9 +115,17 @@ class ProcessLife(Life):
                     watch.look(event.pids)
             elif isinstance(event, Exited):
                 ended = event
+                self._left_behind(event)
             elif isinstance(event, Requeued):
                 self._requeue(event.reason)
         return ended
+
+    def _left_behind(self, end: Exited) -> None:
+        """With `background: kill`: what outlived the command was ended, and that is told."""
+        if end.ended and not end.reason:
+            self._log(
+                "WARN", f"ended {end.ended} process{'es' if end.ended != 1 else ''} that the command left running"
+            )
 
     def _requeue(self, reason: str) -> None:
         """Its worker is gone: the attempt has failed, and the run begins again, on another."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 if TYPE_CHECKING:
@@ -189,6 +190,19 @@ HEADERS = {
 @pytest.mark.parametrize(("line", "answer"), HEADERS.items())
 def test_a_key_of_ours_in_the_header_is_read_strictly(kernel: Kernel, line: str, answer: str) -> None:
     assert kernel.run(f"%%kestra_process p\n#| {line}\necho hi").error.startswith(f"line 2: {answer}")
+
+
+def test_what_the_command_leaves_running_is_ended_where_that_is_asked_for_and_told(kernel: Kernel) -> None:
+    reply = kernel.run("%%kestra_process p\n#| background: kill\nsleep 1000 & setsid sleep 1000 & echo $!")
+
+    assert "ended 2 processes that the command left running" in reply.text("stderr")
+    assert not psutil.pid_exists(int(reply.text()))
+
+
+def test_a_disabled_cell_is_skipped(kernel: Kernel) -> None:
+    reply = kernel.run("%%kestra_process p\n#| disabled: true\necho hi")
+
+    assert (reply.text(), kernel.value("p.state.value")) == ("", "'SKIPPED'")
 
 
 def test_a_grace_may_be_a_duration(kernel: Kernel) -> None:

@@ -299,7 +299,7 @@ def test_a_file_where_a_folder_is_needed_is_one_sentence(work: WorkDirectory) ->
 
 
 def test_a_folder_where_a_file_is_needed_is_one_sentence(work: WorkDirectory) -> None:
-    with pytest.raises(TransferError, match="a folder lies where a file is needed"):
+    with pytest.raises(TransferError, match="it is a folder, and a file is needed"):
         place(work, [PlacedFile("a/b", b"1"), PlacedFile("a", b"2")])
 
 
