@@ -21,6 +21,7 @@ from kestra_magic.runs.door import ask_to_end, ask_to_resume, told_by
 from kestra_magic.runs.found import read_tasks, status
 from kestra_magic.runs.gates import Gates
 from kestra_magic.runs.progress import Settled, State
+from kestra_magic.runs.record import write_lost
 from kestra_magic.settings import current, data_folder, update
 from kestra_magic.workspace.removal import remove_tree
 from kestra_magic.workspace.transfer import make_private
@@ -97,7 +98,10 @@ class Elsewhere:
         row = self._journal.get(self.context.id)
         if row is None or row.ended is None:
             self.context.entry.claim()
-            raise KestraMagicError(f"the process that carried it is gone{self._last_words()}")
+            why = f"the process that carried it is gone{self._last_words()}"
+            write_lost(self.context.folder.path, self.context.name, self.context.id, why)
+            read_tasks(self.context, told=told)
+            raise KestraMagicError(why)
         read_tasks(self.context, told=told)
         remove_tree(_log_dir(self.context.id))
         self.context.error = row.error

@@ -13,6 +13,7 @@ from kestra_magic.runs.engine import Plan, Tasks, worst
 from kestra_magic.runs.frame import Frame
 from kestra_magic.runs.progress import Logged, Settled, State
 from kestra_magic.runs.result import Entry
+from kestra_magic.runs.unfinished import begin
 from kestra_magic.workspace.directory import new_id
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class FlowEngine:
         self.tasks = Tasks(context, plan)
 
     def run(self) -> State:
+        begin(self.context)
         for sentence in self.context.told():
             self._log("INFO", sentence)
         key = (self.flow.namespace, self.flow.id)

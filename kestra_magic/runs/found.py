@@ -16,6 +16,7 @@ from kestra_magic.runs.markers import Metric
 from kestra_magic.runs.prepared import read_prepared
 from kestra_magic.runs.processes import ProcessLife
 from kestra_magic.runs.progress import Declared, Settled, State
+from kestra_magic.runs.record import LOST, write_lost
 from kestra_magic.runs.result import MEASURED, Entry, TaskResult
 from kestra_magic.workspace.directory import OWN
 from kestra_magic.workspace.outputs import OutputFile, OutputFiles
@@ -28,9 +29,13 @@ if TYPE_CHECKING:
     from kestra_magic.runs.context import Context
     from kestra_magic.runs.progress import Happening
 
-__all__ = ["Found", "Joined", "attempts", "read_back", "read_tasks", "status"]
+__all__ = ["Found", "Joined", "attempts", "exited", "read_back", "read_tasks", "status"]
 
 LOOK_SECONDS = 0.1
+_FIGURES = (
+    "code", "reason", "error", "ended", "strays", "stdout_lines", "stderr_lines", "log_bytes", "lost_bytes",
+    "cpu_seconds", "rss_bytes", "read_bytes", "write_bytes",
+)  # fmt: skip
 
 
 def attempts(folder: Path) -> list[Path]:
@@ -46,6 +51,12 @@ def status(log_dir: Path) -> dict[str, Any]:
         return dict(json.loads((log_dir / "status").read_text("utf-8")))
     except (OSError, ValueError):
         return {}
+
+
+def exited(log_dir: Path) -> dict[str, Any]:
+    """Return how the guardian says that it ended; nothing if it did not say so."""
+    told = status(log_dir)
+    return {"at": told["exited"], **{name: told[name] for name in _FIGURES if name in told}} if "exited" in told else {}
 
 
 class Joined(ProcessLife):
@@ -107,8 +118,11 @@ def read_back(context: Context) -> None:
 
     What its kernel could not write any more is taken from the logs and the journal's row.
     """
-    row, record = context.of, _record(context)
+    row = context.of
     assert row is not None
+    if not context.cell and row.ended is None and not _record(context):
+        write_lost(context.folder.path, context.name, context.id, LOST)
+    record = _record(context)
     read_tasks(context)
     if not context.live:
         for log_dir in attempts(context.folder.path)[-1:]:
@@ -168,17 +182,10 @@ def _logged(context: Context, log_dir: Path) -> None:
     told = status(log_dir)
     if "started" in told:
         context.emit(Started(pid=told["pid"], at=told["started"], **stamp))
-    if "exited" in told:
-        figures = {name: told[name] for name in _FIGURES if name in told}
-        result.exit = Exited(at=told["exited"], **figures, **stamp)
+    if end := exited(log_dir):
+        result.exit = Exited(**end, **stamp)
         context.emit(result.exit)
     _prepared(result, log_dir)
-
-
-_FIGURES = (
-    "code", "reason", "error", "ended", "strays", "stdout_lines", "stderr_lines", "log_bytes", "lost_bytes",
-    "cpu_seconds", "rss_bytes", "read_bytes", "write_bytes",
-)  # fmt: skip
 
 
 def _prepared(result: TaskResult, log_dir: Path) -> None:

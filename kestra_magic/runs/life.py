@@ -13,6 +13,7 @@ from kestra_magic.runs.progress import Declared, Logged, Settled, State
 from kestra_magic.runs.result import LEVELS, Entry, TaskResult
 from kestra_magic.runs.retry import next_delay
 from kestra_magic.runs.taskcache import Remembered
+from kestra_magic.runs.unfinished import note
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -191,6 +192,8 @@ class Life:
         self.context.settle(self.task, result, self.frame)
         said = Settled(task_run=self.id, state=state, error=result.error, outputs=result.outputs or {}, at=time.time())
         self.context.emit(said)
+        if not self.context.cell:
+            note(self.context, result, self.frame)
         return state
 
     def _could_not(self, error: KestraMagicError | OSError) -> State:

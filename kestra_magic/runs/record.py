@@ -12,6 +12,7 @@ from datetime import time as clock
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.expressions.javatime import duration_text
+from kestra_magic.runs.unfinished import forget, so_far
 from kestra_magic.workspace.directory import OWN
 from kestra_magic.workspace.transfer import TransferError, naming, write
 
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from kestra_magic.runs.progress import State
     from kestra_magic.runs.result import TaskResult
 
-__all__ = ["digest", "record", "write_lost", "write_record"]
+__all__ = ["LOST", "as_text", "digest", "head", "of_task", "record", "write_lost", "write_record"]
+
+
+LOST = "its kernel ended before it did"
 
 
 def write_record(context: Context, state: State, error: str) -> None:
@@ -32,8 +36,9 @@ def write_record(context: Context, state: State, error: str) -> None:
     Raises:
         TransferError: the disk does not take it.
     """
-    text = context.masked(json.dumps(record(context, state, error), default=_text))
+    text = context.masked(json.dumps(record(context, state, error), default=as_text))
     _write(context.folder.path / OWN, text)
+    forget(context.folder.path)
 
 
 def digest(context: Context, task: Task) -> str:
@@ -42,7 +47,7 @@ def digest(context: Context, task: Task) -> str:
     return hashlib.blake2b(written.encode(), digest_size=8).hexdigest()
 
 
-def _text(value: object) -> str:
+def as_text(value: object) -> str:
     """Times as Kestra's JSON has them: the type of an input reads them again."""
     if isinstance(value, date | clock):  # also a datetime
         return value.isoformat()
@@ -53,7 +58,8 @@ def write_lost(folder: Path, name: str, run: str, error: str) -> None:
     """Write the record of a run whose kernel died; a disk that does not take it changes nothing."""
     lost = {"name": name, "id": run, "state": "FAILED", "error": error, "ended": time.time(), "tasks": []}
     with suppress(TransferError):
-        _write(folder / OWN, json.dumps(lost, indent=1))
+        _write(folder / OWN, json.dumps(lost | so_far(folder, error)))
+        forget(folder)
 
 
 def _write(folder: Path, text: str) -> None:
@@ -65,22 +71,29 @@ def _write(folder: Path, text: str) -> None:
 def record(context: Context, state: State, error: str) -> dict[str, Any]:
     progress = context.broadcast.progress
     return {
-        "name": context.name,
-        "id": context.id,
-        "flow": context.flow_id,
-        "namespace": context.namespace,
+        **head(context),
         "state": state.value,
         "error": error,
         "started": progress.started,
         "ended": progress.ended or time.time(),
-        "inputs": context.inputs,
         "outputs": context.outputs if not context.cell else {},
-        "tasks": [_task(context, result) for result in context.live.values()],
+        "tasks": [of_task(context, result) for result in context.live.values()],
+    }
+
+
+def head(context: Context) -> dict[str, Any]:
+    """What is known from the beginning."""
+    return {
+        "name": context.name,
+        "id": context.id,
+        "flow": context.flow_id,
+        "namespace": context.namespace,
+        "inputs": context.inputs,
         "written": {task.id: digest(context, task) for task in (context.flow.all_tasks() if context.flow else ())},
     }
 
 
-def _task(context: Context, result: TaskResult) -> dict[str, Any]:
+def of_task(context: Context, result: TaskResult) -> dict[str, Any]:
     run = context.broadcast.progress.task_runs.get(result.id)
     base = context.folder.path
     return {

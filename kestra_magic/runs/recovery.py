@@ -11,7 +11,7 @@ from kestra_magic.process.sweep import Identity, end_left, gone
 from kestra_magic.runs.attach import begin_again, join
 from kestra_magic.runs.found import attempts, status
 from kestra_magic.runs.owner import Owner
-from kestra_magic.runs.record import write_lost
+from kestra_magic.runs.record import LOST, write_lost
 from kestra_magic.settings import current
 from kestra_magic.workspace.removal import remove_tree
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Recovery", "recover"]
 
-LOST = "its kernel ended before it did"
 GUARDIAN_SECONDS = 2.0
 """A guardian that has lost its kernel ends what it watches over and says how that ended, within milliseconds."""
 

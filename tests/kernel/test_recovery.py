@@ -328,6 +328,31 @@ def test_a_detached_flow_outlives_its_kernel_and_is_bound_live(left: Left, begin
     assert second.value("far.outputs['t0']['exitCode']") == "0"
 
 
+def test_of_a_flow_whose_kernel_died_all_that_had_ended_is_kept(begin: Begin, tmp_path: Path) -> None:
+    first = begin()
+    load(first)
+    said = 'echo one > out.txt; echo \'::{"outputs": {"n": 3}}::\''
+    waits = f"{UP}; test -e {tmp_path / 'go'} || sleep 300; echo {{{{ outputs.t0.vars.n }}}} > out.txt"
+    up(first, f"%%kestra_flow far --bg -i word=hello\n{a_flow('far', said, waits, 'echo {{ inputs.word }} > out.txt')}")
+    first.kill()
+    second = begin()
+    load(second)
+    shown = second.run("%kestra attach far")
+
+    assert "RUNNING" not in shown.plain
+    assert second.value("(far.state.value, [(name, task.state.value) for name, task in far.tasks.items()])") == (
+        "('FAILED', [('t0', 'SUCCESS'), ('t1', 'FAILED')])"
+    )
+    assert second.value("(far.outputs['t0']['vars'], far.files['out.txt'].read_text())") == "({'n': 3}, 'one\\n')"
+    (tmp_path / "go").touch()
+    assert second.run("%kestra rerun far --from t1").status == "ok"
+    assert (
+        second.value("[far.wait().tasks[t].files['out.txt'].read_text() for t in ('t1', 't2')]")
+        == "['3\\n', 'hello\\n']"
+    )
+    assert not list((tmp_path / "notebook" / "kestra-runs").glob("*/_run/run.jsonl"))
+
+
 def test_a_detached_flow_is_found_before_its_own_process_has_begun_it(begin: Begin, tmp_path: Path) -> None:
     first, second = begin(), begin()
     load(first)
@@ -404,11 +429,12 @@ def test_a_detached_flow_that_waits_for_a_person_is_resumed_from_another_kernel(
 def test_a_detached_flow_whose_own_process_is_killed_leaves_nothing_and_says_so(begin: Begin) -> None:
     kernel = begin()
     load(kernel)
-    pid = up(kernel, f"%%kestra_flow far --detach\n{a_flow('far', f'{UP}; sleep 300')}")
+    pid = up(kernel, f"%%kestra_flow far --detach\n{a_flow('far', 'echo one > out.txt', f'{UP}; sleep 300')}")
     os.kill(int(kernel.value("far.context.journal.get(far.id).owner.pid")), 9)
 
     assert gone(pid)
     assert kernel.value("(far.wait().state.value, far.error)") == ("('FAILED', 'the process that carried it is gone')")
+    assert kernel.value("(far.files['out.txt'].read_text(), far.outputs['t0']['exitCode'])") == "('one\\n', 0)"
     assert "FAILED" in listed(kernel, "--all")
 
 
