@@ -108,7 +108,8 @@ def parse(magic: str, options: tuple[Option, ...], line: str) -> tuple[str | Non
         word = rest[0].partition("=")[0]
         near = did_you_mean(word, known) if word.startswith("-") else ""
         said = f"there is no option `{word}`" if word.startswith("-") else f"`{word}` is one name too many"
-        raise UsageError(f"{said}{near or f'; `{magic}?` lists the options'}")
+        where = "%kestra help" if magic.startswith("%kestra ") else f"{magic}?"
+        raise UsageError(f"{said}{near or f'; `{where}` lists the options'}")
     given = vars(found)
     name = given.pop("name")
     return name, {key.replace("_", "-"): value for key, value in given.items()}

@@ -8,7 +8,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kestra_magic.process.events import Draining, Exited, Output
+from kestra_magic.process.events import Draining, Exited, Output, Queued
 from kestra_magic.runs.progress import Logged
 from kestra_magic.show.cell import Frontend
 from kestra_magic.show.channel import Budget, Channel
@@ -63,6 +63,8 @@ class LiveStream:
                 said = _OWN_TIME.sub("", message, count=1)
                 said = f"{_label(progress, event.task_run)} | {said}" if self._labels and event.task_run else said
                 self._note("stdout" if level == "INFO" else "stderr", f"{level:<5} {said}")
+            case Queued(reason=reason) if reason:
+                self._note("stderr", f"waiting: {reason}")
             case Draining(processes=count) if event.task_run not in self._waited:
                 self._waited.add(event.task_run)
                 self._note("stderr", f"waiting for {count} background process{'es' if count != 1 else ''} to end …")

@@ -64,9 +64,25 @@ def test_workers_end_with_a_kernel_that_is_killed(clustered: Kernel, witness: Wi
     assert witness.left(60) == []
 
 
+def test_an_interrupt_ends_the_run_and_none_of_the_workers(clustered: Kernel) -> None:
+    """A notebook's Stop signals the whole process group of its kernel."""
+    message = clustered.start(f"{CELL}echo up; sleep 600")
+    clustered.finish(message, until=lambda reply: "up\n" in reply.text())
+    clustered.interrupt()
+    assert clustered.finish(message).error.startswith("killed (interrupt)")
+
+    message = clustered.start(CELL.replace("gpu", "nobody") + "echo")
+    clustered.finish(message, until=lambda reply: "waiting: no worker at `tcp://" in reply.text("stderr"))
+    clustered.interrupt()
+    assert clustered.finish(message).error.startswith("killed (interrupt)")
+
+    assert clustered.run(f"{CELL}echo again").text() == "again\n"
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [
+        ("%kestra workers --bogus", "there is no option `--bogus`; `%kestra help` lists the options"),
         ("%kestra workers tcp://127.0.0.1:1", "no Dask scheduler answers at `tcp://127.0.0.1:1`: "),
         ("%kestra workers --local many", "`--local many`: how many workers, from 1 to 64"),
     ],

@@ -21,6 +21,8 @@ __all__ = ["Offer", "local", "offers", "stop_local"]
 
 _OFFER = Remote("kestra_magic.runners.dask.remote", "offer")
 _local: list[Any] = []
+APART = ["import os; os.name == 'nt' or os.getpgrp() == os.getpid() or os.setsid()"]
+"""Run by each local worker as it starts: interrupting a kernel signals its whole group, which must not end them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ def local(count: int, group: str, threads: int = 2) -> str:
             dashboard_address="127.0.0.1:0",
             silence_logs=50,
             memory_limit=0,
+            preload=APART,
         )
         made.wait_for_workers(count, timeout=120)
     except (OSError, RuntimeError, TimeoutError) as error:
