@@ -10,7 +10,7 @@ from kestra_magic.errors import KestraMagicError
 from kestra_magic.expressions.render import render as render_text
 from kestra_magic.expressions.render import render_typed
 from kestra_magic.expressions.scope import Scope
-from kestra_magic.model.source import Source
+from kestra_magic.model.source import Source, read_source
 from kestra_magic.runs.history import History, history
 from kestra_magic.runs.request import Request
 from kestra_magic.runs.session import session
@@ -91,17 +91,22 @@ def run_flow(
     """Run a flow and return its execution, also a failed one.
 
     Args:
-        target: the flow's YAML, or the path of a file of it.
+        target: the flow's YAML, or the path of a file of it (a text that ends with ``.yaml`` or ``.yml`` is one).
         inputs: by the flow's declared inputs; a FILE input takes a path.
 
     Raises:
         KestraMagicError: the flow cannot start: every problem with its line.
     """
-    path = target if isinstance(target, Path) else None
-    source = Source(_text(target)[0], path.name if path else "")
+    path = Path(target) if isinstance(target, Path) or _is_path(target) else None
+    source = read_source(path) if path else Source(str(target))
     beside = path.absolute().parent if path else session().beside
     started = session().flow(source, {"inputs": inputs or {}}, name=name, beside=beside).start()
     return started if bg else started.wait()
+
+
+def _is_path(text: str) -> bool:
+    """Whether it names a file: a flow has several lines."""
+    return "\n" not in text and text.strip().endswith((".yaml", ".yml"))
 
 
 def runs(name: str | None = None, *, limit: int = 50) -> History:

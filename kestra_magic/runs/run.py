@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kestra_magic.runs.broadcast import Seat
     from kestra_magic.runs.context import Context
     from kestra_magic.runs.progress import Happening
+    from kestra_magic.runs.report import Report
 
     Show = Callable[[Progress, Happening], None]
 
@@ -190,6 +191,12 @@ class Run:
     def peaks(self) -> Metrics:
         """The most memory and processes, the processor time and bytes of its tree, as gauges."""
         return self.result.peaks
+
+    def report(self) -> Report:
+        """What was measured: the time of each attempt, and the most that its processes used."""
+        from kestra_magic.runs.report import report
+
+        return report(self)
 
     @property
     def log(self) -> Logs:

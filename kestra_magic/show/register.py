@@ -33,6 +33,7 @@ def _looks(shell: Any) -> dict[tuple[str, str], Callable[[Any], Bundle]]:
         ("kestra_magic.runs.history", "History"): partial(_history, shell),
         ("kestra_magic.runs.diff", "Difference"): _difference,
         ("kestra_magic.runs.metrics", "Metrics"): _metrics,
+        ("kestra_magic.runs.report", "Report"): _report,
         ("kestra_magic.workspace.outputs", "OutputFile"): _file,
         ("kestra_magic.workspace.outputs", "OutputFiles"): partial(_files, shell),
     }
@@ -65,6 +66,12 @@ def _metrics(metrics: Any) -> Bundle:
     from kestra_magic.show.card import metric_rows, render
 
     return {"text/html": render("metrics", metrics=metric_rows(metrics)), "text/plain": repr(metrics)}
+
+
+def _report(report: Any) -> Bundle:
+    from kestra_magic.show.report import bundle
+
+    return dict(bundle(report))
 
 
 def _file(file: Any) -> Bundle:

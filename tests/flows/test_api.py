@@ -5,6 +5,7 @@ import pytest
 import kestra_magic
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.runs import session as sessions
+from kestra_magic.show.report import bundle
 from tests.flows.conftest import FAIL, LOG, SHELL
 
 
@@ -70,5 +71,37 @@ def test_what_cannot_start_raises_with_its_line(text, said):
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(KestraMagicError, match="cannot be read"):
+    with pytest.raises(KestraMagicError, match=r"there is no file `none\.yaml`"):
         kestra_magic.run_flow(tmp_path / "none.yaml")
+    with pytest.raises(KestraMagicError, match=r"there is no file `none\.yaml`"):
+        kestra_magic.run_flow(str(tmp_path / "none.yaml"))
+
+
+def test_a_text_that_names_a_file_is_its_path(tmp_path):
+    (tmp_path / "flow.yml").write_text(FLOW)
+
+    assert kestra_magic.run_flow(str(tmp_path / "flow.yml"), {"n": 1}).ok
+
+
+def test_a_report_says_what_was_measured_over_time():
+    run = kestra_magic.run_flow(
+        f"- {{id: first, type: {SHELL}, commands: ['sleep 0.2']}}\n- {{id: then, type: {LOG}, message: x}}\n"
+        f"- {{id: bad, type: {SHELL}, commands: ['exit 1'], retry: {{type: constant, interval: PT0.01S, maxAttempts: 2}}}}\n"
+    )
+    report = run.report()
+    first, then, *tried = report.spans
+
+    assert [(span.task, span.attempt, span.state) for span in tried] == [("bad", 1, "FAILED"), ("bad", 2, "FAILED")]
+    assert first.seconds >= 0.2
+    assert first.begins + first.seconds <= then.begins <= tried[0].begins < tried[1].begins
+    assert first.used["rss_bytes"] > 0
+    assert [row["task"] for row in report.table()] == ["first", "then", "bad", "bad"]
+    assert [line.partition(" │")[0].strip() for line in repr(report).splitlines()[1:]] == [
+        "first",
+        "then",
+        "bad",
+        "bad",
+    ]
+    shown = bundle(report)
+    assert "bad (attempt 2)" in shown["text/html"]
+    assert shown["text/html"].count("margin-left: ") == 4
