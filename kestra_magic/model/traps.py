@@ -9,6 +9,7 @@ __all__ = ["cut_comment", "explain", "line", "quote", "remedy"]
 _LEAD = re.compile(r"(?P<lead>\s*(?:- +)*(?:[\w.$/-]+ *: +)?)(?P<text>.*)")
 _ITEM = re.compile(r"(?P<lead>\s*(?:- +)*)(?P<text>.*)")
 _INDICATORS = ("{{", "{%", "*", "&", "@", "`", "%", "!", ",", "]", "}", "?", ":", "'", '"', "[")
+_INSIDE = re.compile(r"(?P<before>[\[{,]\s*(?:[\w.-]+:\s+)?)(?P<text>(?:\{\{.*?\}\}|[*&@`%])[^,\]}]*)")
 _COLON = re.compile(r":(?:\s|$)")
 
 
@@ -36,11 +37,20 @@ def remedy(written: str, *, whole: bool = False) -> str:
     text = match["text"].strip()
     if not text:
         return ""
+    if (inside := _quoted_inside(text)) != text:
+        return f"quote the text: `{match['lead'].lstrip()}{inside}`"
     if not text.startswith(_INDICATORS) and not _COLON.search(text):
         return ""
     if text[0] in "\"'" and text[-1] == text[0] and text.count(text[0]) == 2:
         return ""
     return f"quote the text: `{match['lead'].lstrip()}{quote(text)}`"
+
+
+def _quoted_inside(text: str) -> str:
+    """Return a list or map on one line with those of its texts quoted that need it."""
+    if text[0] not in "[{" or text.startswith(("{{", "{%")):
+        return text
+    return _INSIDE.sub(lambda found: found["before"] + quote(found["text"].rstrip()), text)
 
 
 def explain(text: str, number: int, said: str, context: str) -> str:
@@ -58,11 +68,20 @@ def explain(text: str, number: int, said: str, context: str) -> str:
         if _closed_early(written):
             return "the quote closes before the text ends; double it inside the text, or quote with the other kind"
         return "this line is indented otherwise than its neighbours in the same map or list"
+    if "a flow" in context and not (hint and _quotes(written)):
+        return "a `,` or the closing bracket is missing in what begins here"
     if "could not find expected ':'" in said:
         return "a `key: value` was expected here; check the indentation, or quote the text"
     if hint:
         return f"YAML gives the first character of this text a meaning; {hint}"
     return f"is no YAML: {said}" + (f" {context}" if context else "")
+
+
+def _quotes(written: str) -> bool:
+    """Whether quoting helps: something that YAML reads otherwise stands there, and no mere bracket is open."""
+    match = _LEAD.match(written)
+    text = match["text"].strip() if match else ""
+    return bool(text) and (text[0] not in "[{" or text.startswith(("{{", "{%")) or _quoted_inside(text) != text)
 
 
 def _closed_early(written: str) -> bool:

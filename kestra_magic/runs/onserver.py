@@ -84,6 +84,11 @@ def flow_to_send(
         SourceError: it is no flow.
         KestraMagicError: an input that the notebook or the disk does not have.
     """
+    for part in ("form", "only", "until", "from", "reuse", "fixtures"):
+        if options.get(part):
+            raise KestraMagicError(
+                f"`--{part}` is of this machine: a server runs the whole flow; leave one of them out"
+            )
     strict = bool(options.get("strict", current().strict))
     body = read_body(source, strict=strict, namespace=current().namespace, name=name)
     text = source.text if not body.notices and _is_whole(source, body.document) else yaml_text(body.document.value)

@@ -181,6 +181,8 @@ def test_a_worker_group_is_refused_at_its_line(kernel: Kernel) -> None:
         ("%kestra server --tenant other", "(tenant other) refuses (404): Unknown tenant other"),
         ("%kestra attach 4711", " has no execution `4711`, and no run `4711` is known here"),
         ("%kestra deploy nothing", "no run `nothing` is known here"),
+        (cell("part", "echo", options="--only t"), "`--only` is of this machine: a server runs the whole flow"),
+        (cell("part", "echo", options="--form"), "`--form` is of this machine"),
         (cell("late", "echo {{ inputs.n }}") + "inputs: [{id: n, type: INT}]\n", "Invalid entity: "),
     ],
 )

@@ -76,6 +76,22 @@ def test_a_trap_of_yaml_is_named_with_the_line_as_it_must_be(refused, line, numb
     assert said in problems[0][1]
 
 
+ON_ONE_LINE = [
+    ("outputFiles: [*.csv, b]", 'quote the text: `outputFiles: ["*.csv", b]`'),
+    ("outputFiles: [a, {{ x }}.csv]", 'quote the text: `outputFiles: [a, "{{ x }}.csv"]`'),
+    ("env: {A: {{ x }}, B: c}", 'quote the text: `env: {A: "{{ x }}", B: c}`'),
+    ("env: {A: 1", "a `,` or the closing bracket is missing"),
+    ("outputFiles: [a, b", "a `,` or the closing bracket is missing"),
+]
+
+
+@pytest.mark.parametrize(("line", "said"), ON_ONE_LINE)
+def test_a_trap_inside_a_list_or_map_is_quoted_there(refused, line, said):
+    ((number, message), *_) = refused(one(f"- id: t\n  type: {SHELL}\n  {line}"))
+
+    assert (number, said in message) == (7, True), message
+
+
 def test_a_comment_that_cuts_a_command_is_told(load):
     loaded = load(one(f'- id: t\n  type: {SHELL}\n  commands:\n    - echo "issue #12"\n    - ls # all'))
 
