@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .compiler import Compiled
     from .evaluation import Evaluation
 
-__all__ = ["RAW", "Piece", "line_map", "render", "render_deep", "render_typed", "substitutions"]
+__all__ = ["RAW", "Piece", "line_map", "render", "render_typed", "substitutions"]
 
 T = TypeVar("T")
 
@@ -66,21 +66,6 @@ def render_typed(text: str, scope: Mapping[str, object], host: Host | None = Non
     if len(parts) == 1 and parts[0][1]:
         return native(parts[0][0])
     return _unwrapped(_with_raw("".join(show_json(value) for value, _ in parts), raws)) if parts else None
-
-
-def render_deep(value: object, scope: Mapping[str, object], host: Host | None = None) -> object:
-    """Return *value* with all texts in it rendered: keys and values of maps, items of lists."""
-    if isinstance(value, str):
-        return render(value, scope, host)
-    if isinstance(value, dict):
-        pairs = ((render_deep(key, scope, host), render_deep(inner, scope, host)) for key, inner in value.items())
-        found: dict[object, object] = {}
-        for key, inner in pairs:
-            found.setdefault(key, inner)
-        return found
-    if isinstance(value, list):
-        return [render_deep(inner, scope, host) for inner in value]
-    return value
 
 
 def substitutions(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -15,8 +15,14 @@ import regex
 from .errors import MissingError
 from .values import Array, Char, Entry, Float, Group, Instant, Long, Macroed, Refused
 
-__all__ = ["Inputs", "Scope", "bare_name", "plain"]
+__all__ = ["ROOTS", "Inputs", "Scope", "bare_name", "each_text", "plain"]
 
+ROOTS = frozenset({
+    "inputs", "outputs", "vars", "flow", "execution", "task", "taskrun", "tasks", "trigger", "labels", "envs",
+    "globals", "kestra", "namespace", "parent", "parents", "secret", "workingDir", "outputDir", "outputFiles", "item",
+    "loop",
+})  # fmt: skip
+"""Kestra's own variables, wherever they are known."""
 DEEPEST = 100
 _AS_THEY_ARE = frozenset({
     str, int, float, bool, type(None), Decimal, datetime, date, time, timedelta,
@@ -136,6 +142,18 @@ def plain(value: Any, way: Way, depth: int = 0) -> object:
     if seen is not None:
         return plain(seen(value), way, depth + 1)
     return _narrowed(value, way, depth)
+
+
+def each_text(value: Any, change: Callable[[str], Any], *, keys: bool = False) -> Any:
+    """Return *value* with all texts in it as *change* gives them: items of lists, values of maps, and their *keys*."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {
+            change(key) if keys and isinstance(key, str) else key: each_text(item, change, keys=keys)
+            for key, item in value.items()
+        }
+    return [each_text(item, change, keys=keys) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _said(way: Way) -> str:

@@ -27,7 +27,6 @@ class LoadedTask:
 
     task: Task
     document: Document
-    notices: tuple[str, ...] = ()
 
 
 def load_task(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from kestra_magic.errors import KestraMagicError, did_you_mean
+from kestra_magic.errors import KestraMagicError
+from kestra_magic.expressions.scope import each_text
 from kestra_magic.model import conversions
 from kestra_magic.model.inputs import Choice, FileInput
 from kestra_magic.model.property import is_template
@@ -13,7 +14,7 @@ from kestra_magic.model.property import is_template
 if TYPE_CHECKING:
     from kestra_magic.model.inputs import Input
 
-__all__ = ["MISSING", "InputsError", "RenderInput", "Upload", "resolve_inputs", "undeclared"]
+__all__ = ["MISSING", "InputsError", "RenderInput", "Upload", "resolve_inputs"]
 
 RenderInput = Callable[[str, Mapping[str, Any]], Any]
 """The value of a template, given the inputs resolved so far; typed where it is a lone expression."""
@@ -29,17 +30,6 @@ class InputsError(KestraMagicError):
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
-
-
-def undeclared(inputs: Iterable[Input], given: Iterable[str], flow: str) -> tuple[str, ...]:
-    """Return Kestra's warning for each given name that *flow* (``namespace.id``) does not declare."""
-    known = [declared.id for declared in inputs]
-    return tuple(
-        f"Input {name} was provided for workflow {flow} but isn't declared in the workflow inputs"
-        + did_you_mean(name, known)
-        for name in given
-        if name not in known
-    )
 
 
 def resolve_inputs(
@@ -120,16 +110,9 @@ class _Resolver:
         return typed
 
     def _default(self, declared: Input) -> Any:
-        return self._rendered(declared.defaults)
-
-    def _rendered(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self._render(value, self.nested()) if is_template(value) else value
-        if isinstance(value, list):
-            return [self._rendered(item) for item in value]
-        if isinstance(value, dict):
-            return {key: self._rendered(item) for key, item in value.items()}
-        return value
+        return each_text(
+            declared.defaults, lambda text: self._render(text, self.nested()) if is_template(text) else text
+        )
 
     def _with_choices(self, declared: Input) -> Input:
         """Replace the `expression` of a choice by what it gives."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["Scalar", "WrittenFloat", "WrittenInt", "as_text", "plain"]
+__all__ = ["Scalar", "WrittenFloat", "WrittenInt", "as_text", "falsy", "plain"]
 
 Scalar = str | int | float | bool | None
 
@@ -57,6 +57,11 @@ def as_text(value: Scalar) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
+
+
+def falsy(text: str) -> bool:
+    """Source: Kestra's ``TruthUtils``: everything else is true, ``no`` and ``False`` too."""
+    return text.strip(" ") in ("false", "0", "-0", "")
 
 
 def _integer(text: str) -> Scalar:

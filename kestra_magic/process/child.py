@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import threading
@@ -13,7 +12,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.process.events import Draining, Exited, Killing, Lost, Started, Usage
-from kestra_magic.process.recorder import FRAMES, STATUS
+from kestra_magic.process.recorder import FRAMES, read_status
 from kestra_magic.process.tail import Tail
 from kestra_magic.process.wire import Frames, pack
 
@@ -146,9 +145,7 @@ class Child:
 
     def look_up(self) -> None:
         """Nobody speaks for it any more: what stands written decides whether it has ended or was lost."""
-        status: dict[str, Any] = {}
-        with suppress(OSError, ValueError):
-            status = json.loads((self._folder / STATUS).read_text("utf-8"))
+        status = read_status(self._folder)
         if self.ended.is_set():
             return
         if status and not self.pid:

@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final
 
-__all__ = ["FRAMES", "INDEX", "LOG", "RECORD", "STATUS", "STREAMS", "Recorder", "write_status"]
+__all__ = ["FRAMES", "INDEX", "LOG", "RECORD", "STATUS", "STREAMS", "Recorder", "read_status", "write_status"]
 
 LOG = "run.log"
 INDEX = "run.idx"
@@ -130,6 +130,15 @@ class Recorder:
 
     def _open(self, name: str) -> int:
         return os.open(os.path.join(self._folder, name), _NEW, 0o600)
+
+
+def read_status(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return what `write_status` wrote; nothing before that, or where it cannot be read."""
+    try:
+        with open(os.path.join(folder, STATUS), encoding="utf-8") as file:
+            return dict(json.load(file))
+    except (OSError, ValueError):
+        return {}
 
 
 def write_status(folder: str, status: dict[str, Any]) -> None:

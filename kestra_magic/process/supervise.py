@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import sys
 import threading
@@ -16,7 +15,7 @@ from kestra_magic.process.child import ANSWER, Child
 from kestra_magic.process.helpers import helpers, warm
 from kestra_magic.process.hidden import hidden_forms
 from kestra_magic.process.listening import Listening
-from kestra_magic.process.recorder import STATUS
+from kestra_magic.process.recorder import read_status
 from kestra_magic.process.wire import pack
 
 if sys.platform == "win32":
@@ -119,10 +118,9 @@ def attach(log_dir: Path, *, show_bytes: int = 512 << 10) -> Child:
     Raises:
         KestraMagicError: there is none.
     """
-    try:
-        status = json.loads((log_dir / STATUS).read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise KestraMagicError(f"no run is known in `{log_dir}`: {error}") from None
+    status = read_status(log_dir)
+    if not status:
+        raise KestraMagicError(f"no run is known in `{log_dir}`")
     stamp = {"task_run": status["task_run"], "attempt": status["attempt"]}
     child = Child(folder=log_dir, grace=2.0, budget=show_bytes, detached=True, marker=status["mark"], **stamp)
     if "exited" in status or not _met(child, status["socket"]):

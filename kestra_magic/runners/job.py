@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from kestra_magic.process.events import Event, Reason
 
-__all__ = ["CONTEXT_FILE", "Background", "Engine", "Found", "Job", "Placed", "Runner", "Running"]
+__all__ = ["CONTEXT_FILE", "Background", "Found", "Job", "Placed", "Runner", "Running"]
 
 CONTEXT_FILE = ".kestra-execution-context.json"
 """The input file that tells a script of its execution: it goes with the process, and is no output."""
@@ -106,9 +106,3 @@ class Runner(Protocol):
             KestraMagicError: it is not known there.
         """
         ...
-
-
-class Engine(Protocol):
-    """Where whole flows run."""
-
-    def start(self, flow: str, inputs: Mapping[str, object]) -> Running: ...

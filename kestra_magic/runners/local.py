@@ -95,7 +95,7 @@ def declared(job: Job) -> Found:
     _forget_context(job)
     found, misses = collect(root, job.outputs)
     whole = collect(root / job.output_dir, ["**"])[0] if job.output_dir else {}
-    return Found({**whole, **found}, tuple(miss.sentence for miss in misses))
+    return Found({**whole, **found}, tuple(misses))
 
 
 def _forget_context(job: Job) -> None:

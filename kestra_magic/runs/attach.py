@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.model.load import load_flow
 from kestra_magic.model.source import Document, Source
-from kestra_magic.runners.local import LocalRunner
+from kestra_magic.process.recorder import read_status
 from kestra_magic.runs.again import Names, request_of
 from kestra_magic.runs.context import Context
 from kestra_magic.runs.elsewhere import Elsewhere, is_carried
 from kestra_magic.runs.flowrun import FlowRun
-from kestra_magic.runs.found import Found, Joined, attempts, read_back, status
+from kestra_magic.runs.found import Found, Joined, attempts, read_back
 from kestra_magic.runs.request import Request, read
 from kestra_magic.runs.run import Run
 from kestra_magic.settings import current
@@ -24,8 +24,8 @@ from kestra_magic.stores.secrets import Secrets
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kestra_magic.runs.context import Origins
     from kestra_magic.runs.journal import Record
+    from kestra_magic.runs.request import CellDocument
     from kestra_magic.runs.session import Session
 
 __all__ = ["attach", "begin_again", "elsewhere", "found", "join"]
@@ -69,7 +69,7 @@ def found(session: Session, record: Record) -> Run:
     if record.ended is None and record.detached and record.request.get("flow") and is_carried(record):
         context = _context(session, record)
         return session.take(FlowRun(context, Elsewhere(context)).start())
-    if record.ended is None and record.detached and status(_last(record)):
+    if record.ended is None and record.detached and read_status(_last(record)):
         return session.take(join(session, record).start())
     if record.ended is None and record.owner.lives():
         here = "it starts just now" if record.detached else "only what is started with `--detach` can be attached"
@@ -146,9 +146,6 @@ def _context(session: Session, record: Record) -> Context:
         namespace=current().namespace,
         document=_document(request, flow=flow),
         folder=session.folder_of(record),
-        runner=LocalRunner(session.work),
-        storage=session.storage,
-        kv=session.kv,
         secrets=secrets,
         python=find(None),
         beside=request.beside,
@@ -156,11 +153,11 @@ def _context(session: Session, record: Record) -> Context:
         options=request.options,
         id=record.id,
         of=record,
-        **session.found_again(request, flow=flow),
+        **session.shared(request, flow=flow),
     )
 
 
-def _document(request: Request, *, flow: bool) -> Origins:
+def _document(request: Request, *, flow: bool) -> Document | CellDocument:
     """Where its lines were written; of what cannot be read any more, its text."""
     with suppress(KestraMagicError):
         return load_flow(request.source).document if flow else read(request).document

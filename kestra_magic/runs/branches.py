@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from kestra_magic.model.scalars import falsy
 from kestra_magic.runs.engine import worst
 from kestra_magic.runs.flowables import most_at_once
-from kestra_magic.runs.life import falsy
 from kestra_magic.runs.progress import State
 
 if TYPE_CHECKING:

@@ -49,7 +49,7 @@ class CallLife(Life):
             self.context.emit(ended)
 
     def _called(self, place: Place, halt: Halt) -> State:
-        seconds = self._seconds(place)
+        seconds = place.timeout(self.task)
         with self._desk(place, halt) as desk, _timer(halt, seconds):
             try:
                 self.result.outputs = call(self.task, desk)
@@ -69,13 +69,6 @@ class CallLife(Life):
     def _end(self, _grace: float | None, reason: Reason) -> None:
         if self._halt is not None:
             self._halt.set(reason)
-
-    def _seconds(self, place: Place) -> float | None:
-        given = self.task.timeout
-        if given is None:
-            return None
-        with place.at(("timeout",), given.raw):
-            return given.resolve(place.render).total_seconds()
 
     # What the function is given
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import re
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError, did_you_mean_beside
 from kestra_magic.expressions.scope import Scope
 from kestra_magic.runs.broadcast import Broadcast
+from kestra_magic.runs.broom import Broom
 from kestra_magic.runs.entry import Entry
 from kestra_magic.runs.gates import Gates
 from kestra_magic.runs.groups import WORKER_PYTHON
@@ -29,16 +29,14 @@ from kestra_magic.tasks.place import Path_, Place
 from kestra_magic.workspace.directory import id_from, new_id
 from kestra_magic.workspace.inputs import Uploaded, placed
 from kestra_magic.workspace.outputs import OutputFile, OutputFiles
-from kestra_magic.workspace.removal import remove_tree
 from kestra_magic.workspace.storage import slug, task_uri
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from concurrent.futures import Future
 
     from kestra_magic.model.flow import Flow
     from kestra_magic.model.retry import Retry
-    from kestra_magic.model.source import Source
+    from kestra_magic.model.source import Document
     from kestra_magic.model.tasks import Task
     from kestra_magic.process.events import Stream
     from kestra_magic.process.gpu import Gpus
@@ -47,7 +45,7 @@ if TYPE_CHECKING:
     from kestra_magic.runs.frame import Frame
     from kestra_magic.runs.journal import Journal, Record
     from kestra_magic.runs.progress import Happening
-    from kestra_magic.runs.request import Request
+    from kestra_magic.runs.request import CellDocument, Request
     from kestra_magic.runs.result import Entry as LogEntry
     from kestra_magic.runs.result import TaskResult
     from kestra_magic.runs.run import Run
@@ -58,18 +56,7 @@ if TYPE_CHECKING:
     from kestra_magic.workspace.directory import RunFolder
     from kestra_magic.workspace.storage import Storage
 
-__all__ = ["Context", "Origins"]
-
-
-class Origins(Protocol):
-    """What was written, and where each line of each of its texts stands: a YAML document, or a cell."""
-
-    @property
-    def source(self) -> Source: ...
-
-    def text_line(self, path: Path_, n: int) -> int: ...
-
-    def at(self, path: Path_) -> Any: ...
+__all__ = ["Context"]
 
 
 @dataclass(kw_only=True)
@@ -97,7 +84,7 @@ class Context:
     name: str
     flow_id: str
     namespace: str
-    document: Origins
+    document: Document | CellDocument
     folder: RunFolder
     runner: Runner
     storage: Storage
@@ -140,15 +127,15 @@ class Context:
         self.live: dict[str, TaskResult] = {}
         self.before = dict(self.outputs)
         self.first = self.started
+        if self.folder.instead_of:
+            self.notices.append(f"`{self.folder.instead_of}` cannot be written: results lie in `{self.folder.base}`")
         self.broadcast = Broadcast(Progress(self.name))
         self.pauses = Gates()
         self.host = SessionHost(self)
         self.launched = threading.Event()
         self.entry = Entry(self, self.journal, self.of)
         self._lock = threading.RLock()
-        self._left: list[Prepared] = []
-        self._broom: ThreadPoolExecutor | None = None
-        self._sweeps: list[Future[None]] = []
+        self._broom = Broom(self._gone)
 
     @property
     def cell(self) -> bool:
@@ -191,7 +178,6 @@ class Context:
             here=self.wishes.here,
             shared=bool(frame.root),
             files=self.wishes.files,
-            outputs=self.wishes.outputs,
             values=self.notebook or {},
             env_file=self.wishes.env_file,
             options=self._job_options(),
@@ -365,36 +351,18 @@ class Context:
         if prepared.job.here or prepared.job.shared or result.stranded or (result.exit and result.exit.kept):
             self.entry.over(prepared)
         elif self.cell:
-            self._sweep()
-            self._left.append(prepared)
+            self._broom.next_time(prepared)
         else:
-            self._hand_to_broom(prepared)
+            self._broom.soon(prepared)
 
-    def _hand_to_broom(self, prepared: Prepared) -> None:
-        try:
-            with self._lock:
-                self._broom = self._broom or ThreadPoolExecutor(1, "kestra-broom")
-                self._sweeps.append(self._broom.submit(self._remove, prepared))
-        except RuntimeError:  # Python ends, and begins no more threads
-            self._remove(prepared)
-
-    def _sweep(self) -> None:
-        while self._left:
-            self._remove(self._left.pop())
-
-    def _remove(self, prepared: Prepared) -> None:
-        if why := remove_tree(Path(prepared.job.root)):
-            self.notices.append(why)
+    def _gone(self, prepared: Prepared, why_not: str) -> None:
+        if why_not:
+            self.notices.append(why_not)
         self.entry.over(prepared)
 
     def swept(self) -> None:
         """Return when the directories of all attempts are gone: no task waits for that, and no cell for its result."""
-        self._sweep()
-        if self._broom is not None:
-            self._broom.shutdown()
-            self._broom, sweeps, self._sweeps = None, self._sweeps, []
-            for sweep in sweeps:
-                sweep.result()
+        self._broom.finish()
 
 
 def _folder(value: str) -> str:

@@ -7,6 +7,7 @@ import json
 import sys
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal
 
 from kestra_magic.errors import KestraMagicError
@@ -64,8 +65,6 @@ class Row:
     mark: Mark
     left: str = ""
     right: str = ""
-    left_line: int = 0
-    right_line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,19 +218,10 @@ def side_by_side(before: str, after: str) -> Iterator[Row]:
         if group[0][1] > 0:
             yield Row("…")
         for what, i1, i2, j1, j2 in group:
-            yield from _rows(what, left, right, range(i1, i2), range(j1, j2))
+            yield from _rows(what, left[i1:i2], right[j1:j2])
 
 
-def _rows(what: str, left: list[str], right: list[str], olds: Iterable[int], news: Iterable[int]) -> Iterator[Row]:
-    old, new = list(olds), list(news)
-    for n in range(max(len(old), len(new))):
-        i = old[n] if n < len(old) else None
-        j = new[n] if n < len(new) else None
-        mark: Mark = "=" if what == "equal" else "+" if i is None else "-" if j is None else "~"
-        yield Row(
-            mark,
-            "" if i is None else left[i],
-            "" if j is None else right[j],
-            0 if i is None else i + 1,
-            0 if j is None else j + 1,
-        )
+def _rows(what: str, left: list[str], right: list[str]) -> Iterator[Row]:
+    for old, new in zip_longest(left, right):
+        mark: Mark = "=" if what == "equal" else "+" if old is None else "-" if new is None else "~"
+        yield Row(mark, old or "", new or "")

@@ -78,7 +78,7 @@ class _Shared:
         patterns = life.get("output_files") or []
         found, misses = collect(self.directory.path, patterns)
         for miss in misses:
-            life.log("WARN", miss.sentence)
+            life.log("WARN", miss)
         life.result.files = life.context.keep(life.task, life.result, found, life.frame)
         files = {name: file.uri for name, file in life.result.files.items()}
         life.give({"outputFiles": files, "uris": files})

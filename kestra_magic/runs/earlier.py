@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError, did_you_mean
+from kestra_magic.runs.record import read_record
 from kestra_magic.workspace.directory import OWN
 
 if TYPE_CHECKING:
@@ -64,10 +64,9 @@ def _number(folder: Path) -> int:
 
 
 def _read(folder: Path) -> Earlier:
-    try:
-        data = json.loads((folder / OWN / "run.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise KestraMagicError(f"the record of `{folder.name}` cannot be read: {error}") from None
+    data = read_record(folder)
+    if not data:
+        raise KestraMagicError(f"the record of `{folder.name}` cannot be read")
     tasks = data.get("tasks", [])
     return Earlier(
         folder.name,

@@ -14,11 +14,12 @@ from kestra_magic.errors import KestraMagicError
 from kestra_magic.process import supervise
 from kestra_magic.process.events import Exited
 from kestra_magic.process.logs import LogFile
+from kestra_magic.process.recorder import read_status
 from kestra_magic.process.sweep import Identity, lives
 from kestra_magic.runners.local import environment
 from kestra_magic.runs.again import request_of
 from kestra_magic.runs.door import ask_to_end, ask_to_resume, told_by
-from kestra_magic.runs.found import read_tasks, status
+from kestra_magic.runs.found import read_tasks
 from kestra_magic.runs.gates import Gates
 from kestra_magic.runs.progress import Settled, State
 from kestra_magic.runs.record import write_lost
@@ -44,7 +45,7 @@ SETTINGS = "KESTRA_MAGIC_SETTINGS"
 
 def is_carried(record: Record) -> bool:
     """Whether someone carries the detached execution of *record*, or is just starting: the row is not his yet."""
-    told = status(_log_dir(record.id))
+    told = read_status(_log_dir(record.id))
     if record.owner.lives() or not told or "exited" in told:
         return record.owner.lives()
     return lives(Identity(record.owner.boot, told["guardian"], told["guardian_start"]))

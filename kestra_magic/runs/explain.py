@@ -5,18 +5,16 @@ from __future__ import annotations
 import re
 import signal
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from kestra_magic.process.usage import memory_limit
 from kestra_magic.runs.tracebacks import Failure, last_failure, mapped, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
-    from kestra_magic.runs.context import Origins
+    from kestra_magic.runs.context import Context
     from kestra_magic.runs.result import TaskResult
-    from kestra_magic.tasks.place import Path_
 
 __all__ = ["excerpt", "exit_meaning", "hint", "mapped_error"]
 
@@ -50,21 +48,6 @@ _MISSING_FILES = (
 )
 _NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 _DENIED = re.compile(r"([^\s:'\"`]+): Permission denied$", re.MULTILINE)
-
-
-class Written(Protocol):
-    """What is asked of an execution's context: what was written where, and what lies beside the notebook."""
-
-    @property
-    def task_paths(self) -> Mapping[str, Path_]: ...
-
-    @property
-    def beside(self) -> Path: ...
-
-    @property
-    def document(self) -> Origins: ...
-
-    def masked(self, text: str) -> str: ...
 
 
 def exit_meaning(code: int | None, *, peak_bytes: int = 0, limit_bytes: int = 0) -> str:
@@ -101,7 +84,7 @@ def hint(text: str, *, beside: Callable[[str], bool]) -> str:
     return _bashism(text) or _missing_file(text, beside) or _not_executable(text) or _not_found(text)
 
 
-def mapped_error(result: TaskResult, context: Written) -> str:
+def mapped_error(result: TaskResult, context: Context) -> str:
     """Say in one line why the task failed: its last error, at its line of the cell; what the code means; what helps."""
     tail = result.log.tail("stderr", LAST)
     stopped = result.exit is None or bool(result.exit.reason or result.exit.error)
@@ -113,12 +96,12 @@ def mapped_error(result: TaskResult, context: Written) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def excerpt(result: TaskResult, context: Written) -> str:
+def excerpt(result: TaskResult, context: Context) -> str:
     """Return the lines of stderr that tell the last error: a traceback, or the very last ones; places in the cell."""
     return _failure(result, context).text
 
 
-def _failure(result: TaskResult, context: Written) -> Failure:
+def _failure(result: TaskResult, context: Context) -> Failure:
     text = result.log.tail("stderr", TAIL)
     if result.prepared is None:
         return last_failure(text)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError, did_you_mean
-from kestra_magic.expressions.render import render_deep
-from kestra_magic.expressions.scope import Scope, plain
+from kestra_magic.expressions.render import render
+from kestra_magic.expressions.scope import Scope, each_text, plain
 from kestra_magic.model.source import load_yaml, read_source
 from kestra_magic.runs.engine import StandIn
 from kestra_magic.runs.progress import State
@@ -61,10 +61,11 @@ class Fixtures:
         """Return the stand-ins, expressions in their outputs rendered: ``{{ fileURI('x.csv') }}``."""
         files = {name: f"nsfile:///{name.lstrip('/')}" for name in self.files}
         scope = Scope({**context.run_roots(), "files": files})
-        return {
-            key: StandIn(dict(render_deep(plain(each.outputs, "outputs"), scope, context.host)), each.state)  # type: ignore[call-overload]
-            for key, each in self.tasks.items()
-        }
+
+        def rendered(outputs: Mapping[str, Any]) -> dict[str, Any]:
+            return dict(each_text(plain(outputs, "outputs"), lambda text: render(text, scope, context.host), keys=True))
+
+        return {key: StandIn(rendered(each.outputs), each.state) for key, each in self.tasks.items()}
 
 
 class _Keys(KV):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.expressions.render import render_typed
-from kestra_magic.expressions.scope import Scope
+from kestra_magic.expressions.scope import Scope, each_text
 from kestra_magic.model.property import is_template
 from kestra_magic.runs.engine import Plan, Tasks, worst
 from kestra_magic.runs.frame import Frame
@@ -127,9 +127,5 @@ def given(
 
 def value_of(written: Any, context: Context, more: Mapping[str, Any] | None = None) -> Any:
     """Return what *written* gives once everything has run; a lone expression keeps its type."""
-    if isinstance(written, str):
-        scope = Scope({**context.run_roots(), **(more or {})})
-        return render_typed(written, scope, context.host) if is_template(written) else written
-    if isinstance(written, dict):
-        return {key: value_of(item, context, more) for key, item in written.items()}
-    return [value_of(item, context, more) for item in written] if isinstance(written, list) else written
+    scope = Scope({**context.run_roots(), **(more or {})})
+    return each_text(written, lambda text: render_typed(text, scope, context.host) if is_template(text) else text)

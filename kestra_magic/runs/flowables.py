@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.model import flowables as kinds
-from kestra_magic.model.base import yaml_name
-from kestra_magic.model.property import Property
 from kestra_magic.runs.engine import Tasks, at_once, worst
 from kestra_magic.runs.life import Life
 from kestra_magic.runs.progress import Settled, State
@@ -77,14 +75,10 @@ class FlowableLife(Life):
 
     def get(self, name: str) -> Any:
         """Return the value of the property *name*, its expressions rendered."""
-        return self.resolved(getattr(self.task, name), yaml_name(name))
+        return self.resolved(getattr(self.task, name), name)
 
     def resolved(self, given: Any, name: str) -> Any:
-        if given is None:
-            return None
-        place = self.context.place(self.task, self.id, 1, self.frame)
-        with place.at((name,), given.raw if isinstance(given, Property) else given):
-            return given.resolve(place.render) if isinstance(given, Property) else place.render(str(given))
+        return self.context.place(self.task, self.id, 1, self.frame).resolved(given, name)
 
     def give(self, outputs: dict[str, Any]) -> None:
         """Let expressions see *outputs* already while it runs."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Required, TypedDict
 
 from kestra_magic.errors import KestraMagicError, did_you_mean
 from kestra_magic.model.load import Loaded, load_flow
-from kestra_magic.runners.local import LocalRunner
 from kestra_magic.runs.again import Names
 from kestra_magic.runs.context import Context
 from kestra_magic.runs.elsewhere import Sent
@@ -115,9 +114,6 @@ def _context(session: Session, request: Request, loaded: Loaded, of: Record | No
         flow_id=flow.id,
         namespace=flow.namespace,
         document=loaded.document,
-        runner=LocalRunner(session.work),
-        storage=session.storage,
-        kv=session.kv,
         secrets=Secrets(env_file),
         python=find(None),
         beside=request.beside,
@@ -130,7 +126,7 @@ def _context(session: Session, request: Request, loaded: Loaded, of: Record | No
         notices=[*loaded.notices, *notes(flow)],
         launch=partial(_launch, session, request.beside),
         options=options,
-        **session.found_again(request, of, flow=True),
+        **session.shared(request, of, flow=True),
         folder=session.folder_of(of) if of else RunFolder.allocate(session.base, name),
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from contextlib import suppress
@@ -12,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.process.events import Exited, Requeued, Started
 from kestra_magic.process.logs import LogFile
+from kestra_magic.process.recorder import read_status
 from kestra_magic.runs.markers import Metric
 from kestra_magic.runs.prepared import read_prepared
 from kestra_magic.runs.processes import ProcessLife
 from kestra_magic.runs.progress import Declared, Settled, State
-from kestra_magic.runs.record import LOST, write_lost
+from kestra_magic.runs.record import LOST, read_record, write_lost
 from kestra_magic.runs.result import MEASURED, Entry, TaskResult
 from kestra_magic.workspace.directory import OWN
 from kestra_magic.workspace.outputs import OutputFile, OutputFiles
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from kestra_magic.runs.context import Context
     from kestra_magic.runs.progress import Happening
 
-__all__ = ["Found", "Joined", "attempts", "exited", "read_back", "read_tasks", "status"]
+__all__ = ["Found", "Joined", "attempts", "exited", "read_back", "read_tasks"]
 
 LOOK_SECONDS = 0.1
 _FIGURES = (
@@ -45,17 +45,9 @@ def attempts(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: (path.stat().st_mtime, path.name))
 
 
-def status(log_dir: Path) -> dict[str, Any]:
-    """Return what the guardian wrote: who runs, and with ``exited`` how it ended; nothing before it started."""
-    try:
-        return dict(json.loads((log_dir / "status").read_text("utf-8")))
-    except (OSError, ValueError):
-        return {}
-
-
 def exited(log_dir: Path) -> dict[str, Any]:
     """Return how the guardian says that it ended; nothing if it did not say so."""
-    told = status(log_dir)
+    told = read_status(log_dir)
     return {"at": told["exited"], **{name: told[name] for name in _FIGURES if name in told}} if "exited" in told else {}
 
 
@@ -97,7 +89,7 @@ class Joined(ProcessLife):
             time.sleep(LOOK_SECONDS)  # who began it still lives, and is just collecting
         if self.context.entry.mine:
             return super()._collect(running)
-        told: dict[str, Any] = next(iter(_record(self.context).get("tasks", [])), {})
+        told: dict[str, Any] = next(iter(read_record(self.context.folder.path).get("tasks", [])), {})
         self.result.files = _files(self.context, told)
         self.result.outputs = self._outputs()
         return None
@@ -120,9 +112,9 @@ def read_back(context: Context) -> None:
     """
     row = context.of
     assert row is not None
-    if not context.cell and row.ended is None and not _record(context):
+    if not context.cell and row.ended is None and not read_record(context.folder.path):
         write_lost(context.folder.path, context.name, context.id, LOST)
-    record = _record(context)
+    record = read_record(context.folder.path)
     read_tasks(context)
     if not context.live:
         for log_dir in attempts(context.folder.path)[-1:]:
@@ -135,18 +127,11 @@ def read_back(context: Context) -> None:
 
 def read_tasks(context: Context, *, told: bool = False) -> None:
     """Fill *context* with what the record says of inputs, outputs and each task; *told*: what happened is known."""
-    record = _record(context)
+    record = read_record(context.folder.path)
     context.inputs = record.get("inputs") or {}
     context.outputs = record.get("outputs") or context.outputs
     for task in record.get("tasks", []):
         _task(context, task, (lambda _: None) if told else context.emit)
-
-
-def _record(context: Context) -> dict[str, Any]:
-    try:
-        return dict(json.loads((context.folder.path / OWN / "run.json").read_text("utf-8")))
-    except (OSError, ValueError):  # its kernel died first, or the disk was full
-        return {}
 
 
 def _task(context: Context, told: Mapping[str, Any], say: Callable[[Happening], None]) -> None:
@@ -179,7 +164,7 @@ def _logged(context: Context, log_dir: Path) -> None:
     context.live[task_run] = result
     stamp: dict[str, Any] = {"task_run": task_run, "attempt": int(number)}
     context.emit(Declared(task_run=task_run, task_id=context.name))
-    told = status(log_dir)
+    told = read_status(log_dir)
     if "started" in told:
         context.emit(Started(pid=told["pid"], at=told["started"], **stamp))
     if end := exited(log_dir):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from kestra_magic.process.logs import LogFile
+from kestra_magic.process.recorder import read_status
 from kestra_magic.runs.attach import found
 from kestra_magic.runs.elsewhere import is_carried
-from kestra_magic.runs.found import attempts, status
+from kestra_magic.runs.found import attempts
 from kestra_magic.runs.masking import forms, painted
+from kestra_magic.runs.record import read_record
 from kestra_magic.runs.run import Run
-from kestra_magic.workspace.directory import OWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -186,7 +186,7 @@ def _state(record: Record, log_dir: Path) -> tuple[str, float | None]:
     """Return the state, and when it ended: what nobody answers for is lost, never running."""
     if record.ended is not None:
         return record.state, record.ended
-    told, alone = status(log_dir), record.detached and not record.request.get("flow")
+    told, alone = read_status(log_dir), record.detached and not record.request.get("flow")
     if alone and "exited" in told:
         well = not told.get("code") and not told.get("reason") and not told.get("error")
         return "SUCCESS" if well else "KILLED" if told.get("reason") else "FAILED", told["exited"]
@@ -204,10 +204,7 @@ def _where(record: Record) -> str:
 @lru_cache(512)
 def _told(folder: Path, _ended: float | None) -> dict[str, Any]:
     """What a run that has ended at that time wrote down of itself; a table that lives asks every second."""
-    try:
-        return dict(json.loads((folder / OWN / "run.json").read_text("utf-8")))
-    except (OSError, ValueError):  # it lives, or was pruned
-        return {}
+    return read_record(folder)
 
 
 def _last_line(log: LogFile | None) -> str:

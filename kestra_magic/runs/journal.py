@@ -168,10 +168,6 @@ class Journal:
         forgotten = self.forget(run)
         return notice or forgotten
 
-    def detached(self, run: str, /) -> Notice | None:
-        """From now on it outlives its kernel on purpose."""
-        return self._change(run, detached=True)
-
     def pin(self, run: str, /, pinned: bool = True) -> Notice | None:
         """Keep it for ever, or no longer."""
         return self._change(run, pinned=pinned)

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError, SystemRefusal
+from kestra_magic.model.scalars import falsy
 from kestra_magic.runners.workers import NoWorker
 from kestra_magic.runs.frame import Frame
 from kestra_magic.runs.progress import Declared, Logged, Settled, State
@@ -22,14 +23,7 @@ if TYPE_CHECKING:
     from kestra_magic.process.events import Reason
     from kestra_magic.runs.context import Context
 
-__all__ = ["Life", "falsy"]
-
-_FALSY = {"false", "0", "-0", ""}
-
-
-def falsy(text: str) -> bool:
-    """Source: Kestra's ``TruthUtils``: everything else is true, ``no`` and ``False`` too."""
-    return text.strip(" ") in _FALSY
+__all__ = ["Life"]
 
 
 class Life:

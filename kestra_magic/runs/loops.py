@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.model.flowables import all_of
-from kestra_magic.model.scalars import as_text
-from kestra_magic.runs.life import falsy
+from kestra_magic.model.scalars import as_text, falsy
 from kestra_magic.runs.progress import State
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from kestra_magic.expressions.scope import each_text
 from kestra_magic.process.supervise import hidden_forms
 
 if TYPE_CHECKING:
@@ -26,12 +27,10 @@ def _forms(values: tuple[str, ...]) -> tuple[str, ...]:
 
 def painted(value: Any, hidden: Iterable[str]) -> Any:
     """Return *value* with each of *hidden* painted over."""
-    if isinstance(value, str):
+
+    def over(text: str) -> str:
         for each in hidden:
-            value = value.replace(each, "*" * len(each))
-        return value
-    if isinstance(value, list):
-        return [painted(item, hidden) for item in value]
-    if isinstance(value, dict):
-        return {painted(key, hidden): painted(item, hidden) for key, item in value.items()}
-    return value
+            text = text.replace(each, "*" * len(each))
+        return text
+
+    return each_text(value, over, keys=True)

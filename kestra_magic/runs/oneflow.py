@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kestra_magic.expressions.scope import plain
+from kestra_magic.expressions.scope import ROOTS, plain
 from kestra_magic.model.source import Problem, Source, SourceError
 from kestra_magic.model.writing import yaml_text
 from kestra_magic.runs.given import files_given, inputs_given
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["OneFlow", "one_flow"]
 
-ROOTS = (
-    "inputs", "outputs", "vars", "flow", "execution", "task", "taskrun", "tasks", "trigger", "labels", "envs",
-    "globals", "kestra", "namespace", "parent", "parents", "secret", "workingDir", "outputDir", "loop",
-)  # fmt: skip
 STAYS_HERE = ("here", "raw", "env-file", "python")
 _INPUT = re.compile(r"\binputs\.(\w+)")
 _BARE = re.compile(r"\{\{-?\s*(\w+)\b(?!\s*\()")

@@ -13,7 +13,7 @@ from kestra_magic.errors import KestraMagicError
 from kestra_magic.expressions.errors import ExpressionError, MissingError
 from kestra_magic.expressions.render import Piece
 from kestra_magic.expressions.rewriting import uses
-from kestra_magic.expressions.scope import Scope
+from kestra_magic.expressions.scope import ROOTS, Scope
 from kestra_magic.model.source import Source
 from kestra_magic.model.tasks import ScriptTask
 from kestra_magic.runs.frame import Frame
@@ -29,31 +29,6 @@ if TYPE_CHECKING:
     from kestra_magic.runs.host import SessionHost
 
 __all__ = ["Preview", "Shown", "outside", "preview_cell", "preview_flow"]
-
-ROOTS = frozenset(
-    [
-        "inputs",
-        "outputs",
-        "vars",
-        "flow",
-        "execution",
-        "task",
-        "taskrun",
-        "tasks",
-        "labels",
-        "trigger",
-        "envs",
-        "globals",
-        "kestra",
-        "workingDir",
-        "outputDir",
-        "outputFiles",
-        "parent",
-        "parents",
-        "item",
-        "loop",
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +130,10 @@ def _task(task: ScriptTask, context: Context) -> list[Shown]:
     rendered: dict[str, list[Piece]] = {}
     place = context.place(task, context.new_task_run(), 1, Frame())
     prepared = prepare(task, replace(place, seen=rendered.__setitem__))
-    hidden = prepared.job.mask
 
     def shown(label: str, text: str) -> Shown:
         pieces = rendered.get(text, [Piece(text, None, 1)])
-        return Shown(label, tuple(replace(piece, text=_masked(piece.text, hidden)) for piece in pieces))
+        return Shown(label, tuple(replace(piece, text=context.masked(piece.text)) for piece in pieces))
 
     found = [shown(label, text) for label, text in _texts(task)]
     files = [
@@ -167,12 +141,6 @@ def _task(task: ScriptTask, context: Context) -> list[Shown]:
     ]
     declared = {item.label for item in found}
     return [*found, *(item for item in files if f"file {item.text}" not in declared)]
-
-
-def _masked(text: str, hidden: Iterable[str]) -> str:
-    for value in sorted(hidden, key=len, reverse=True):
-        text = text.replace(value, "***")
-    return text
 
 
 def _texts(task: Task) -> list[tuple[str, str]]:
@@ -212,8 +180,7 @@ def _guessed(task: Task, context: Context) -> list[Shown]:
         except KestraMagicError as error:
             note = str(error)
         pieces = rendered.get(text, [Piece(text, None, 1)])
-        hidden = context.masked_values()
-        found.append(Shown(label, tuple(replace(p, text=_masked(p.text, hidden)) for p in pieces), note))
+        found.append(Shown(label, tuple(replace(p, text=context.masked(p.text)) for p in pieces), note))
     return found
 
 

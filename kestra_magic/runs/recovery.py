@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kestra_magic.errors import KestraMagicError
+from kestra_magic.process.recorder import read_status
 from kestra_magic.process.sweep import Identity, end_left, gone
 from kestra_magic.runs.attach import begin_again, join
-from kestra_magic.runs.found import attempts, status
+from kestra_magic.runs.found import attempts
 from kestra_magic.runs.owner import Owner
 from kestra_magic.runs.record import LOST, write_lost
 from kestra_magic.settings import current
@@ -96,7 +97,7 @@ def _end(record: Record) -> int:
     here = Owner.me()
     if (owner.host, owner.boot) != (here.host, here.boot):
         return 0
-    for told in map(status, attempts(Path(record.folder))):
+    for told in map(read_status, attempts(Path(record.folder))):
         if told.get("guardian") and owner.space == here.space:
             gone(Identity(owner.boot, told["guardian"], told["guardian_start"]), GUARDIAN_SECONDS)
     marks = [int(mark, 16) for mark in record.marker.split()]
@@ -109,7 +110,7 @@ def _finished(record: Record) -> bool:
     """Whether its only task ended by itself, while nobody saw it."""
     if record.request.get("flow"):
         return False
-    told = next((status(path) for path in reversed(attempts(Path(record.folder)))), {})
+    told = next((read_status(path) for path in reversed(attempts(Path(record.folder)))), {})
     return "exited" in told and told.get("reason") in ("", "timeout")
 
 

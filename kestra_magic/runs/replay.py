@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kestra_magic.process.events import Exited, Output
-from kestra_magic.runs.found import status
+from kestra_magic.process.recorder import read_status
 from kestra_magic.runs.progress import Logged
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ def replayed(result: TaskResult, runner: Runner) -> Iterator[Happening]:
     for number, log_dir in _attempts(result):
         assert result.prepared is not None
         job = replace(result.prepared.job, log_dir=str(log_dir), attempt=number)
-        yield from _attempt(result.id, number, runner.attach(job).events(), said, status(log_dir).get("exited", 0.0))
+        yield from _attempt(
+            result.id, number, runner.attach(job).events(), said, read_status(log_dir).get("exited", 0.0)
+        )
     yield from (_logged(result.id, 1, entry) for entry in said)
 
 

@@ -91,7 +91,6 @@ class Written:
     properties: dict[str, Any]
     document: CellDocument
     options: dict[str, Any]
-    notices: tuple[str, ...] = ()
 
 
 def read(request: Request) -> Written:
@@ -101,28 +100,26 @@ def read(request: Request) -> Written:
         SourceError: every problem of its `#|` lines, each with its line.
         KestraMagicError: an option that cannot be.
     """
-    header = split_header(request.source)
-    document = CellDocument(header.document, header.body)
-    own, properties = _divided(header.document)
+    document = CellDocument(*split_header(request.source))
+    own, properties = _divided(document.header)
     options = _merged(own, request.options)
     lang = str(options.get("lang") or "shell")
     if lang not in LANGS:
         raise KestraMagicError(
             f"there is no language `{lang}`{did_you_mean(lang, LANGS) or '; there are: ' + ', '.join(LANGS)}"
         )
-    task = _task(request.name, lang, properties, options, header.body)
+    task = _task(request.name, lang, properties, options, document.body)
     if options.get("env"):
         task["env"] = {**(task.get("env") or {}), **environment_given(options["env"], request.notebook)}
     origins: dict[Way, str] = {("outputFiles",): "-o", ("timeout",): "--timeout", ("id",): "NAME"}
     given = {way: option for way, option in origins.items() if way[0] not in properties}
-    loaded = load_task(task, header.document, origins=given)
+    loaded = load_task(task, document.header, origins=given)
     assert isinstance(loaded.task, ScriptTask)
     return Written(
         task=loaded.task,
         properties=loaded.document.value,
         document=document,
         options=options,
-        notices=loaded.notices,
     )
 
 
@@ -134,7 +131,7 @@ def early(source: Source) -> dict[str, bool]:
     """
     if not _EARLY.search(source.text):
         return {}
-    own, _ = _divided(split_header(source).document)
+    own, _ = _divided(split_header(source)[0])
     return {key: True for key in EARLY if own.get(key)}
 
 
@@ -144,13 +141,12 @@ def flow_lines(source: Source, options: Mapping[str, Any]) -> tuple[Source, dict
     Raises:
         SourceError: what the lines say cannot be.
     """
-    header = split_header(source)
-    document = header.document
+    document, body = split_header(source)
     if wrong := [key for key in document.value if key not in options and key not in OF_FLOWS]:
         near = did_you_mean(wrong[0], [*options, *OF_FLOWS])
         said = f"`{wrong[0]}` is no option of a flow{near or '; its properties stand in its YAML'}"
         raise SourceError(document.source, [Problem(document.line((wrong[0],)), said)])
-    return header.body, _merged(_checked(document.value, document), options)
+    return body, _merged(_checked(document.value, document), options)
 
 
 def _divided(document: Document) -> tuple[dict[str, Any], dict[str, Any]]:

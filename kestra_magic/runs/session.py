@@ -248,9 +248,6 @@ class Session:
             flow_id="notebook",
             namespace=current().namespace,
             document=written.document,
-            runner=LocalRunner(self.work),
-            storage=self.storage,
-            kv=self.kv,
             secrets=Secrets(env_file),
             python=find(options.get("python")),
             beside=request.beside,
@@ -259,14 +256,16 @@ class Session:
             inputs=inputs_given(options.get("input", []), request.notebook),
             outputs=of.request.get("outputs", {}) if of else self.outputs(),
             options=options,
-            notices=list(written.notices),
-            **self.found_again(request, of),
+            **self.shared(request, of),
             folder=self.folder_of(of) if of else RunFolder.allocate(self.base, request.name),
         )
 
-    def found_again(self, request: Request, of: Record | None = None, *, flow: bool = False) -> dict[str, Any]:
-        """What every context is given so that its run is found again, run again and pruned."""
+    def shared(self, request: Request, of: Record | None = None, *, flow: bool = False) -> dict[str, Any]:
+        """What every context is given: what runs share, and so that its run is found again, run again and pruned."""
         return {
+            "runner": LocalRunner(self.work),
+            "storage": self.storage,
+            "kv": self.kv,
             "request": request,
             "journal": self.journal,
             "anew": partial(self._anew, request, flow),

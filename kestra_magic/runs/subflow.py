@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kestra_magic.expressions.scope import each_text
 from kestra_magic.model.flowables import Subflow
 from kestra_magic.model.property import is_template
 from kestra_magic.runs.life import Life
@@ -43,17 +44,8 @@ class SubflowLife(Life):
         given = self.task.namespace
         namespace = place.namespace if given is None else given.resolve(place.render)
         with place.at(("inputs",), self.task.inputs):
-            inputs = {name: self._typed(value) for name, value in self.task.inputs.items()}
+            inputs = each_text(self.task.inputs, lambda text: place.value(text) if is_template(text) else text)
         return namespace, place.render(self.task.flow_id), inputs
-
-    def _typed(self, value: Any) -> Any:
-        """A lone expression hands over its value with its type."""
-        place = self.context.place(self.task, self.id, self.attempts, self.frame)
-        if isinstance(value, str):
-            return place.value(value) if is_template(value) else value
-        if isinstance(value, dict):
-            return {key: self._typed(item) for key, item in value.items()}
-        return [self._typed(item) for item in value] if isinstance(value, list) else value
 
     def _own(self, run: FlowRun) -> dict[str, Any]:
         """The deprecated ``outputs``: expressions of the caller, rendered as the subflow sees them."""

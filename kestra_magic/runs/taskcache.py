@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
+from kestra_magic.expressions.scope import each_text
 from kestra_magic.workspace.transfer import make_private, write
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ class Remembered:
         self.ttl = asked.ttl
         self.storage: Storage = place.storage
         self.namespace = place.namespace
-        rendered = _rendered({k: v for k, v in written.items() if k != "taskCache"}, place)
+        own = {"workingDir": "workingDir", "outputDir": "outputDir", "outputFiles": {}}
+        asked_of = {key: value for key, value in written.items() if key != "taskCache"}
+        rendered = each_text(asked_of, lambda text: place.render(text, **own))
         said = json.dumps([place.namespace, flow, rendered], sort_keys=True, default=str)
         key = hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest()
         self.path: Path = self.storage.root.parent / "task-cache" / f"{key}.json"
@@ -54,14 +57,6 @@ class Remembered:
             return self.storage.path(uri, namespace=self.namespace).is_file()
         except KestraMagicError:
             return False
-
-
-def _rendered(value: Any, place: Place) -> Any:
-    if isinstance(value, str):
-        return place.render(value, workingDir="workingDir", outputDir="outputDir", outputFiles={})
-    if isinstance(value, dict):
-        return {key: _rendered(item, place) for key, item in value.items()}
-    return [_rendered(item, place) for item in value] if isinstance(value, list) else value
 
 
 def _uris(value: Any) -> list[str]:

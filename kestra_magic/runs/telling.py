@@ -12,6 +12,7 @@ from kestra_magic.process.events import Exited, Killing, Output, Queued, Started
 from kestra_magic.process.logs import LogFile
 from kestra_magic.process.recorder import INDEX, LOG, STREAMS, Recorder
 from kestra_magic.runs.markers import Metric
+from kestra_magic.runs.outcomes import put
 from kestra_magic.runs.progress import Declared, Logged, Settled, State
 from kestra_magic.runs.result import Entry, TaskResult
 from kestra_magic.settings import current
@@ -147,8 +148,7 @@ class TaskTeller:
 
     def _put(self, outputs: dict[str, Any]) -> None:
         """Let expressions see them: ``outputs.task``, or ``outputs.task.value`` in a loop."""
-        into, task = self.context.outputs, self.result.task_id
-        into[task] = outputs if self.value is None else {**into.get(task, {}), self.value: outputs}
+        put(self.context.outputs, (self.result.task_id, *(() if self.value is None else (self.value,))), outputs)
 
     # Lines
 

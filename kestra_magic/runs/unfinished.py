@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
+from kestra_magic.process.recorder import read_status
 from kestra_magic.runs.outcomes import put
 from kestra_magic.runs.prepared import read_prepared
 from kestra_magic.workspace.directory import OWN
@@ -99,7 +100,7 @@ def _begun(folder: Path, ended: set[str], error: str) -> Iterator[dict[str, Any]
 
 
 def _lost(task_run: str, tried: list[Path], error: str) -> dict[str, Any]:
-    from kestra_magic.runs.found import exited, status
+    from kestra_magic.runs.found import exited
 
     end = exited(tried[-1])
     return {
@@ -116,6 +117,6 @@ def _lost(task_run: str, tried: list[Path], error: str) -> dict[str, Any]:
         **{key: [] for key in ("misses", "measured", "metrics", "entries")},
         "attempts": [
             {"number": number, "state": "FAILED", "started": told.get("started"), "ended": told.get("exited")}
-            for number, told in enumerate(map(status, tried), 1)
+            for number, told in enumerate(map(read_status, tried), 1)
         ],
     }

@@ -16,7 +16,6 @@ class Wishes:
     """How this execution is to run, beyond what a task says: the options of the magic line."""
 
     files: Mapping[str, object] = field(default_factory=dict)
-    outputs: tuple[str, ...] = ()
     env_file: Mapping[str, str] = field(default_factory=dict)
     here: bool = False
     raw: bool = False

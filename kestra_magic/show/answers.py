@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from kestra_magic.show.fileanswers import Answer, Entry
     from kestra_magic.show.logview import LogView
-    from kestra_magic.show.watched import Watched
+    from kestra_magic.show.watched import WatchedRun
 
 __all__ = ["Answers"]
 
@@ -30,7 +30,7 @@ VALUE_CHARS = 20_000
 class Answers(FileAnswers):
     """Answers questions about *source*; safe to be asked from any thread."""
 
-    def __init__(self, source: Watched, log: LogView, *, ended: Callable[[], bool]) -> None:
+    def __init__(self, source: WatchedRun, log: LogView, *, ended: Callable[[], bool]) -> None:
         self._source = source
         self._log = log
         self._ended = ended

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kestra_magic.process.gpu import GpuUse
     from kestra_magic.runs.progress import Happening, Progress
     from kestra_magic.show.fileanswers import Answer
-    from kestra_magic.show.watched import Watched
+    from kestra_magic.show.watched import WatchedRun
 
 __all__ = ["Console"]
 
@@ -44,7 +44,7 @@ class Console:
         stop: ends the run; called again while it ends, forces it.
     """
 
-    def __init__(self, run_id: str, source: Watched, *, foreground: bool, stop: Callable[[], None]) -> None:
+    def __init__(self, run_id: str, source: WatchedRun, *, foreground: bool, stop: Callable[[], None]) -> None:
         self.run_id = run_id
         self._source = source
         self._foreground = foreground

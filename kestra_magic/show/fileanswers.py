@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
-from kestra_magic.show.files import preview
+from kestra_magic.show.files import preview, why
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -70,7 +70,8 @@ class FileAnswers:
         except KestraMagicError as error:
             return {"error": str(error)}, []
         except OSError as error:
-            return {"error": _why(error)}, []
+            said = why(error)
+            return {"error": f"{said[0].upper()}{said[1:]}."}, []
 
     def _folder(self, asked: Mapping[str, Any]) -> Answer:
         """List one folder from entry *from* on: a screenful at once, then more at a time; only those are looked at."""
@@ -121,11 +122,3 @@ class FileAnswers:
 def _columns(rows: Iterable[Entry]) -> dict[str, Any]:
     listed = list(rows)
     return {"names": [r[0] for r in listed], "sizes": [r[1] for r in listed], "marks": [r[2] for r in listed]}
-
-
-def _why(error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "It is no longer there."
-    if isinstance(error, PermissionError):
-        return "It may not be read."
-    return f"It cannot be read: {error.strerror or error}."

@@ -14,7 +14,7 @@ from kestra_magic.show.tables import TABLES, Glance, Limits, NoTable, counted, g
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Limits", "Preview", "preview", "size"]
+__all__ = ["Limits", "Preview", "preview", "size", "why"]
 
 LANGUAGES = {
     ".py": "python", ".js": "javascript", ".ts": "typescript", ".sh": "shell", ".r": "r", ".jl": "julia", ".sql": "sql",
@@ -57,7 +57,7 @@ def preview(path: Path, limits: Limits = Limits()) -> Preview:
             return Preview(said="a folder" if stat.S_ISDIR(mode) else "not a regular file")
         return _preview(path, limits)
     except (OSError, ValueError) as error:  # ValueError: a name that holds a null
-        return Preview(said=_why(error))
+        return Preview(said=why(error))
 
 
 def size(count: int) -> str:
@@ -67,7 +67,8 @@ def size(count: int) -> str:
     return naturalsize(count).replace("kB", "KB").replace("Byte", "byte")
 
 
-def _why(error: Exception) -> str:
+def why(error: Exception) -> str:
+    """Return why a file cannot be read: «it …»."""
     if isinstance(error, FileNotFoundError):
         return "it is no longer there"
     if isinstance(error, PermissionError):

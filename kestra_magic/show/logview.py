@@ -7,18 +7,19 @@ import threading
 import time
 from collections import Counter
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from kestra_magic.show.ansi import ESCAPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from kestra_magic.process.logs import LogLine
+    from kestra_magic.process.logs import LogFile, LogLine
+    from kestra_magic.show.flowlog import FlowLog
 
     Row = list[float | str]
 
-__all__ = ["LEVELS", "Log", "LogView", "level_of"]
+__all__ = ["LEVELS", "LogView", "level_of"]
 
 LEVELS = ("", "TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 STDERR = 8
@@ -42,22 +43,13 @@ def level_of(text: str) -> int:
     return LEVELS.index(str(found.lastgroup).upper()) if found else 0
 
 
-class Log(Protocol):
-    """See `kestra_magic.process.logs.LogFile`."""
-
-    @property
-    def count(self) -> int: ...
-
-    def lines(self, first: int = 0, count: int | None = None) -> list[LogLine]: ...
-
-
 class LogView:
     """Reads the log that *find* returns, or none yet; many threads may ask.
 
     Lines are looked at once, as they are needed: a byte of each keeps its level and its stream.
     """
 
-    def __init__(self, find: Callable[[], Log | None]) -> None:
+    def __init__(self, find: Callable[[], LogFile | FlowLog | None]) -> None:
         self._find = find
         self._flags = bytearray()
         self._counts: Counter[int] = Counter()

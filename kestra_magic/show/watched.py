@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from kestra_magic.runs.explain import excerpt
 from kestra_magic.runs.masking import forms, painted
 from kestra_magic.show.ansi import plain
 from kestra_magic.show.flowlog import FlowLog
-from kestra_magic.show.logview import Log
 from kestra_magic.workspace.globs import path_matcher
 
 if TYPE_CHECKING:
@@ -22,98 +21,12 @@ if TYPE_CHECKING:
     from kestra_magic.runs.run import Run
     from kestra_magic.workspace.globs import Matches
 
-__all__ = ["Earlier", "Watched", "WatchedRun"]
+__all__ = ["Earlier", "WatchedRun"]
 
 PAGE = 10_000
 
 Earlier = tuple[str, "Mapping[str, float]"]
 """A run of the same name, as a person calls it, and the last value of each of its metrics."""
-
-
-class Watched(Protocol):
-    """What is looked at. Everything may be asked while the run lives, from any thread."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def variable(self) -> str:
-        """The notebook's name of the run; code that is offered uses it."""
-        ...
-
-    @property
-    def flow(self) -> bool:
-        """Whether it is an execution of many tasks."""
-        ...
-
-    @property
-    def log(self) -> Log | None: ...
-    @property
-    def log_path(self) -> Path | None: ...
-    @property
-    def root(self) -> Path | None:
-        """Where its files are now: the work directory while it lives, the run's folder afterwards."""
-        ...
-
-    @property
-    def inputs(self) -> Collection[str]:
-        """Names of the files that were placed before it started."""
-        ...
-
-    @property
-    def started(self) -> float | None:
-        """When its process began: what was written later it wrote itself."""
-        ...
-
-    def declared(self, name: str) -> bool: ...
-    @property
-    def beside(self) -> Path:
-        """The notebook's folder."""
-        ...
-
-    @property
-    def vars(self) -> Mapping[str, Any]: ...
-    @property
-    def metrics(self) -> Sequence[Mapping[str, Any]]:
-        """Every entry in the order it came: name, type, value, tags, at."""
-        ...
-
-    @property
-    def earlier(self) -> Sequence[Earlier]: ...
-    @property
-    def rendered(self) -> str: ...
-    @property
-    def usual_seconds(self) -> float | None: ...
-    @property
-    def error(self) -> str: ...
-    @property
-    def hint(self) -> str: ...
-    @property
-    def trace(self) -> str:
-        """The lines that tell the last error, places said as lines of the cell."""
-        ...
-
-    @property
-    def gpus(self) -> Gpus | None:
-        """Those that it was given."""
-        ...
-
-    @property
-    def gpu_use(self) -> GpuUse | None:
-        """What it was last seen to use of them, or of any."""
-        ...
-
-    @property
-    def made(self) -> int:
-        """Output files, once they are collected."""
-        ...
-
-    def render(self, expression: str) -> str:
-        """Evaluate *expression* as a task of this run would.
-
-        Raises:
-            KestraMagicError: it cannot be.
-        """
-        ...
 
 
 @lru_cache(64)
@@ -122,10 +35,14 @@ def _matchers(globs: tuple[str, ...]) -> tuple[Matches, ...]:
 
 
 class WatchedRun:
-    """A `Run` as the console sees it.
+    """A `Run` as the console sees it. Everything may be asked while it lives, from any thread.
 
     Args:
         before: finds the runs of the same name, oldest first; asked once.
+
+    Attributes:
+        variable: the notebook's name of the run; code that is offered uses it.
+        flow: whether it is an execution of many tasks.
     """
 
     def __init__(self, run: Run, before: Callable[[], Sequence[Row]] = tuple) -> None:
@@ -137,7 +54,7 @@ class WatchedRun:
         self._flow_log = FlowLog(self._logs) if self.flow else None
 
     @property
-    def log(self) -> Log | None:
+    def log(self) -> LogFile | FlowLog | None:
         return self._flow_log or self._run.log.file
 
     @property
@@ -157,16 +74,19 @@ class WatchedRun:
 
     @property
     def root(self) -> Path | None:
+        """Where its files are now: the work directory while it lives, the run's folder afterwards."""
         work = Path(self._run.workdir) if self._run.workdir else None
         return work if work and not self._run.ended else self._run.folder
 
     @property
     def inputs(self) -> Collection[str]:
+        """Names of the files that were placed before it started."""
         prepared = self._run.result.prepared
         return {placed.name for placed in prepared.job.inputs if not placed.in_logs} if prepared else ()
 
     @property
     def started(self) -> float | None:
+        """When its process began: what was written later it wrote itself."""
         return self._run.progress.task.attempt.started
 
     def declared(self, name: str) -> bool:
@@ -176,6 +96,7 @@ class WatchedRun:
 
     @property
     def beside(self) -> Path:
+        """The notebook's folder."""
         return self._run.context.beside
 
     @property
@@ -185,6 +106,7 @@ class WatchedRun:
 
     @property
     def metrics(self) -> Sequence[Mapping[str, Any]]:
+        """Every entry in the order it came."""
         return [
             {"name": m.name, "type": m.type, "value": m.value, "tags": dict(m.tags), "at": m.at}
             for m in self._run.metrics.entries
@@ -217,22 +139,31 @@ class WatchedRun:
 
     @property
     def trace(self) -> str:
+        """The lines that tell the last error, places said as lines of the cell."""
         run = self._run
         return plain(excerpt(run.result, run.context)) if run.ended and not run.ok else ""
 
     @property
     def gpus(self) -> Gpus | None:
+        """Those that it was given."""
         return self._run.context.gpus
 
     @property
     def gpu_use(self) -> GpuUse | None:
+        """What it was last seen to use of them, or of any."""
         return self._run.result.gpu_use
 
     @property
     def made(self) -> int:
+        """Output files, once they are collected."""
         return len(self._run.files)
 
     def render(self, expression: str) -> str:
+        """Evaluate *expression* as a task of this run would.
+
+        Raises:
+            KestraMagicError: it cannot be.
+        """
         from kestra_magic.expressions.render import render
         from kestra_magic.expressions.scope import Scope
 

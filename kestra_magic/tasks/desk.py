@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kestra_magic.errors import KestraMagicError
-from kestra_magic.model.base import yaml_name
-from kestra_magic.model.property import Property, is_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -92,22 +90,7 @@ class Desk:
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return the value of the task's property *name*, its expressions rendered; *default* where it is not given."""
-        return self.resolved(getattr(self.task, name), name, default)
-
-    def resolved(self, given: Any, name: str, default: Any = None) -> Any:
-        if given is None:
-            return default
-        with self.place.at((yaml_name(name),), given.raw if isinstance(given, Property) else given):
-            if isinstance(given, Property):
-                return given.resolve(self.place.render)
-            return self._rendered(given)
-
-    def _rendered(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self.place.render(value) if is_template(value) else value
-        if isinstance(value, dict):
-            return {self._rendered(key): self._rendered(item) for key, item in value.items()}
-        return [self._rendered(item) for item in value] if isinstance(value, list | tuple) else value
+        return self.place.resolve(self.task, name, default)
 
     def path(self, uri: str) -> Path:
         """Return the file behind a URI of the storage."""

@@ -110,7 +110,7 @@ def _body(desk: Desk) -> tuple[bytes | None, str]:
 
 def _option(desk: Desk, name: str, default: Any = None) -> Any:
     options = desk.task.options  # type: ignore[attr-defined]
-    return desk.resolved(getattr(options, name, None), f"options.{name}", default)
+    return desk.place.resolved(getattr(options, name, None), f"options.{name}", default)
 
 
 def _timeout(desk: Desk) -> float:

@@ -10,8 +10,9 @@ from kestra_magic.errors import KestraMagicError
 from kestra_magic.expressions.dialect import KESTRA, RELEASED
 from kestra_magic.expressions.errors import ExpressionError
 from kestra_magic.expressions.render import Piece, line_map, render_typed, substitutions
-from kestra_magic.expressions.scope import bare_name
+from kestra_magic.expressions.scope import bare_name, each_text
 from kestra_magic.model.base import yaml_name
+from kestra_magic.model.property import Property
 from kestra_magic.settings import current
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Place:
         cell: whether this is a process cell: there, a value with braces is refused rather than rendered twice.
         raw: whether the script is taken as it stands.
         shared: whether root is there already, and stays.
-        files: placed besides the task's own ``inputFiles``; *outputs* are globs besides its ``outputFiles``.
+        files: placed besides the task's own ``inputFiles``.
         values: the notebook's names.
         options: of the job: grace, background …
         mask: asked when everything is rendered: by then it is known which secrets were read.
@@ -81,7 +82,6 @@ class Place:
     here: bool = False
     shared: bool = False
     files: Mapping[str, object] = field(default_factory=dict)
-    outputs: tuple[str, ...] = ()
     values: Mapping[str, object] = field(default_factory=dict)
     env_file: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -95,11 +95,15 @@ class Place:
 
     def resolve(self, task: Task, name: str, default: Any = None, render: Callable[[str], str] | None = None) -> Any:
         """Return the value of a task's property *name*, its expressions rendered; *default* where it is not given."""
-        given = getattr(task, name, None)
+        return self.resolved(getattr(task, name, None), name, default, render)
+
+    def resolved(self, given: Any, name: str, default: Any = None, render: Callable[[str], str] | None = None) -> Any:
+        """Return the value of what is *given* for a property *name*: a template of any kind, or texts."""
         if given is None:
             return default
-        with self.at((yaml_name(name),), given.raw):
-            return given.resolve(render or self.render)
+        whole = isinstance(given, Property)
+        with self.at((yaml_name(name),), given.raw if whole else given):
+            return given.resolve(render or self.render) if whole else each_text(given, render or self.render, keys=True)
 
     def timeout(self, task: Task) -> float | None:
         """Return the seconds after which *task* is ended."""

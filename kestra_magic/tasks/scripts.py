@@ -71,7 +71,7 @@ class Preparation:
         self.body: Text | None = None
         self.python = self._python()
         self.env = self._env()
-        self.outputs: list[str] = [*self.place.resolve(self.task, "output_files", []), *place.outputs]
+        self.outputs: list[str] = [*self.place.resolve(self.task, "output_files", [])]
         for pattern in self.outputs:  # a malformed one is told now, not when hours have gone by
             matcher(Path(place.root), pattern)
         self.exposed = self._exposed()

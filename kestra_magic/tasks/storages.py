@@ -27,7 +27,7 @@ def local_files(desk: Desk) -> dict[str, Any]:
         place(WorkDirectory(root), placed(files, desk.place.storage, namespace=desk.place.namespace))
     found, misses = collect(root, desk.get("outputs", []))
     for miss in misses:
-        desk.log("WARN", miss.sentence)
+        desk.log("WARN", miss)
     return {"uris": {name: desk.keep(name, path) for name, path in sorted(found.items())}}
 
 

@@ -6,19 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
-from kestra_magic.model.scalars import as_text
+from kestra_magic.model.scalars import as_text, falsy
 
 if TYPE_CHECKING:
     from kestra_magic.tasks.desk import Desk
 
-__all__ = ["check", "fail", "label", "truthy"]
-
-_FALSY = {"false", "0", "-0", ""}
-
-
-def truthy(text: str) -> bool:
-    """Source: Kestra's ``TruthUtils``."""
-    return text.strip(" ") not in _FALSY
+__all__ = ["check", "fail", "label"]
 
 
 def fail(desk: Desk) -> None:
@@ -27,7 +20,7 @@ def fail(desk: Desk) -> None:
     condition = desk.get("condition")
     if condition is None:
         desk.fail(message)
-    if truthy(condition):
+    if not falsy(condition):
         desk.log("ERROR", message)
         desk.fail("Fail on a condition")
 
@@ -37,7 +30,7 @@ def check(desk: Desk) -> dict[str, Any]:
     written = desk.task.conditions.raw  # type: ignore[attr-defined]
     given = desk.get("conditions")
     texts = written if isinstance(written, list) else given
-    wrong = [str(text) for text, value in zip(texts, given, strict=True) if not truthy(value)]
+    wrong = [str(text) for text, value in zip(texts, given, strict=True) if falsy(value)]
     outcome = {"success": len(given) - len(wrong), "failed": len(wrong)}
     for text in wrong:
         desk.log("ERROR", f"Assertion failed: {text}")

@@ -127,7 +127,7 @@ class RunFolder:
     Attributes:
         base: the folder of all runs.
         number: N.
-        instead_of: the base that was asked for and could not be written; to be told once.
+        instead_of: the base that was asked for and could not be written.
     """
 
     base: Path

@@ -21,7 +21,7 @@ from kestra_magic.workspace.tree import NOT_WORK
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["NearMiss", "NoSuchFile", "OutputFile", "OutputFiles", "changed", "collect", "matcher", "snapshot"]
+__all__ = ["NoSuchFile", "OutputFile", "OutputFiles", "changed", "collect", "matcher", "snapshot"]
 
 _LOOK = 8192  # bytes that say whether a file is text
 
@@ -210,16 +210,8 @@ class OutputFiles(Mapping[str, OutputFile]):
 # Finding them
 
 
-@dataclass(frozen=True, slots=True)
-class NearMiss:
-    """A pattern that matched nothing, and what there is instead."""
-
-    pattern: str
-    sentence: str
-
-
-def collect(root: Path, patterns: Iterable[str]) -> tuple[dict[str, Path], list[NearMiss]]:
-    """Return the regular files below *root* that match, by relative name, and a miss for each pattern that does not.
+def collect(root: Path, patterns: Iterable[str]) -> tuple[dict[str, Path], list[str]]:
+    """Return the regular files below *root* that match, by relative name, and a sentence for each pattern without any.
 
     Links are neither followed nor collected. Source: ``LocalWorkingDir.findAllFilesMatching``.
 
@@ -234,8 +226,8 @@ def collect(root: Path, patterns: Iterable[str]) -> tuple[dict[str, Path], list[
         matched = [name for name in names if matches(name)]
         found.update(matched)
         if not matched:
-            misses.append(NearMiss(pattern, f"`{pattern}` matched no file{instead(pattern, root, names)}"))
-    misses += [NearMiss(name, f"folder `{name}` could not be read: nothing in it was collected") for name in unread]
+            misses.append(f"`{pattern}` matched no file{instead(pattern, root, names)}")
+    misses += [f"folder `{name}` could not be read: nothing in it was collected" for name in unread]
     return {name: root / name for name in sorted(found)}, misses
 
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.model.inputs import INPUT_TYPES, AnyInput
-from kestra_magic.model.resolution import InputsError, resolve_inputs, undeclared
+from kestra_magic.model.resolution import InputsError, resolve_inputs
 from kestra_magic.model.scalars import as_text
 
 
@@ -217,12 +217,6 @@ def test_a_declaration_that_cannot_be_is_refused_where_it_is_wrong(written, wher
 
 def test_the_old_word_for_id_is_read():
     assert INPUT_TYPES["INT"].model_validate({"name": "n", "type": "INT"}).id == "n"
-
-
-def test_what_is_not_declared_is_told_with_the_near_name():
-    assert undeclared([declared("INT", "rows")], ["row"], "a.b") == (
-        "Input row was provided for workflow a.b but isn't declared in the workflow inputs; did you mean `rows`?",
-    )
 
 
 @pytest.mark.parametrize(("value", "text"), [(True, "true"), (1.5, "1.5"), (None, "")])

@@ -179,15 +179,6 @@ def test_what_has_ended_lives_or_is_detached_is_not_claimed(journal: Journal, pa
     assert journal.claim_orphans() == []
 
 
-def test_a_run_that_was_detached_later_is_not_claimed(journal: Journal, path: Path) -> None:
-    dead = Journal(path, owner=of_a_dead_kernel())
-    dead.starting(Record(id="a", name="a"))
-    dead.detached("a")
-
-    assert journal.claim_orphans() == []
-    dead.close()
-
-
 def test_a_number_that_was_given_out_again_is_another_kernel(journal: Journal, path: Path) -> None:
     left(path, Record(id="a", name="a"), owner=replace(Owner.me(), ticks=Owner.me().ticks - 1))
 

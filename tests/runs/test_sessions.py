@@ -78,6 +78,22 @@ def test_the_whole_tree_lies_where_the_setting_says(
     assert os.listdir(session.work) == []
 
 
+def test_where_results_cannot_lie_beside_the_notebook_that_is_told(
+    session: Session, begin: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.update(runs_dir="")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    session.beside = tmp_path / "file"
+    session.beside.write_text("no folder")
+    run = begin("echo x > out.txt", output=["out.txt"]).wait()
+
+    other = tmp_path / "data" / "kestra_magic" / "kestra-runs"
+    assert run.files["out.txt"].path == other / "cell-1" / "out.txt"
+    assert [entry.message for entry in run.result.entries] == [
+        f"`{session.base}` cannot be written: results lie in `{other}`"
+    ]
+
+
 def test_a_run_is_in_the_journal_from_before_its_process_to_its_end(session: Session, begin: Begin) -> None:
     run = begin("echo hi; exit 3").wait()
     record = session.journal.get(run.id)

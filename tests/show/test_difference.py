@@ -163,4 +163,4 @@ def test_lines_far_from_a_difference_are_left_out() -> None:
     rows = list(side_by_side("\n".join(before), "\n".join(after)))
 
     assert [row.mark for row in rows] == ["…", "=", "=", "=", "~", "=", "=", "="]
-    assert (rows[4].left, rows[4].right, rows[4].left_line) == ("50", "new", 51)
+    assert (rows[4].left, rows[4].right) == ("50", "new")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kestra_magic.errors import KestraMagicError
+from kestra_magic.process.recorder import read_status
 from kestra_magic.process.sweep import Identity, end_left, identity, lives
 from kestra_magic.runners.dask.parcels import Parcels
 from kestra_magic.workspace.removal import remove_tree
@@ -88,7 +89,7 @@ def salvage(root: str, told: dict[str, int]) -> dict[str, Any] | None:
     if not log.is_dir():
         return None
     until = time.monotonic() + PATIENCE
-    while "exited" not in (status := _status(log)) and time.monotonic() < until:
+    while "exited" not in (status := read_status(log)) and time.monotonic() < until:
         time.sleep(0.01)
     _end_tree(log)
     pieces, size = [], 0
@@ -101,13 +102,6 @@ def salvage(root: str, told: dict[str, int]) -> dict[str, Any] | None:
     return {"pieces": pieces, "more": False, "status": status}
 
 
-def _status(log: Path) -> dict[str, Any]:
-    with suppress(OSError, ValueError):
-        status: dict[str, Any] = json.loads((log / "status").read_text("utf-8"))
-        return status
-    return {}
-
-
 def _end_tree(log: Path) -> None:
-    if status := _status(log):
+    if status := read_status(log):
         end_left(Identity(status["boot"], status["pid"], status["start"]), status["mark"])
