@@ -64,8 +64,8 @@ def run(
         "file": [f"{dest}={key}" for dest, key in _keys(files or {})],
     }
     request = Request(source=Source(text), name=name, options=given, notebook=values, beside=session().beside)
-    started = session().cell(request).start()
-    return started if bg else started.wait()
+    made = session().cell(request)
+    return made.start() if bg else made.complete()
 
 
 def _text(target: str | Path) -> tuple[str, str]:
@@ -100,8 +100,8 @@ def run_flow(
     path = Path(target) if isinstance(target, Path) or _is_path(target) else None
     source = read_source(path) if path else Source(str(target))
     beside = path.absolute().parent if path else session().beside
-    started = session().flow(source, {"inputs": inputs or {}}, name=name, beside=beside).start()
-    return started if bg else started.wait()
+    made = session().flow(source, {"inputs": inputs or {}}, name=name, beside=beside)
+    return made.start() if bg else made.complete()
 
 
 def _is_path(text: str) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from kestra_magic.runs.progress import Happening
 
-__all__ = ["Broadcast", "Seat"]
+__all__ = ["Broadcast", "Seat", "interrupts"]
 
 Told = tuple[Progress, "Happening | None"]
 REMEMBERED = 50_000
@@ -113,3 +115,16 @@ def _joined(last: Happening, new: Output) -> Output | None:
 
 def _stream(output: Output) -> tuple[str, int, str]:
     return output.task_run, output.attempt, output.stream
+
+
+@contextmanager
+def interrupts(seat: Seat) -> Iterator[None]:
+    """While waiting, an interrupt wakes the listener instead of hitting whatever line runs just then."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: seat.wake())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import threading
 import time
-from contextlib import contextmanager
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from kestra_magic.errors import KestraMagicError, SystemRefusal
 from kestra_magic.process.events import Killing
+from kestra_magic.runs.broadcast import interrupts
 from kestra_magic.runs.metrics import Metrics
 from kestra_magic.runs.progress import Progress, Settled, State
 from kestra_magic.runs.result import Logs, TaskResult
 from kestra_magic.workspace.outputs import OutputFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Mapping
     from pathlib import Path
 
     from kestra_magic.process.events import Reason
-    from kestra_magic.runs.broadcast import Seat
     from kestra_magic.runs.context import Context
     from kestra_magic.runs.progress import Happening
     from kestra_magic.runs.report import Report
@@ -281,7 +279,7 @@ class Run:
         if from_start and self.ended:
             self._tell_again(show)
         seat = self.context.broadcast.sit(from_start=from_start)
-        with _interrupts(seat):  # from before it begins: an interrupt in between would leave it to itself
+        with interrupts(seat):  # from before it begins: an interrupt in between would leave it to itself
             if start:
                 self.start()
                 self.context.launched.wait(HEAD_START)
@@ -297,6 +295,19 @@ class Run:
                     pause()
                 if self.waits and seat.queue.empty():
                     break
+        return self
+
+    def complete(self) -> Self:
+        """Start it, and return it when it has ended.
+
+        Raises:
+            RunStopped: an interrupt ended it: it is a KeyboardInterrupt.
+        """
+        stopped: list[Happening] = []
+        self.follow(lambda _, event: stopped.append(event) if isinstance(event, Killing) else None, start=True)
+        self.cleared()
+        if any(isinstance(event, Killing) and event.reason == "interrupt" for event in stopped):
+            raise RunStopped(self)
         return self
 
     def _tell_again(self, show: Show) -> None:
@@ -340,8 +351,8 @@ class Run:
         Raises:
             KestraMagicError: it depends on what is not known any more.
         """
-        run = self.again(inputs).start()
-        return run if bg else run.wait()
+        run = self.again(inputs)
+        return run.start() if bg else run.complete()
 
     def again(self, inputs: Mapping[str, Any], *, start: str = "") -> Run:
         """Return the same run with other *inputs*, not yet started.
@@ -379,16 +390,3 @@ class Run:
             raise failure
         interrupted = self.result.exit is not None and self.result.exit.reason == "interrupt"
         raise RunStopped(self) if interrupted else TaskException(self)
-
-
-@contextmanager
-def _interrupts(seat: Seat) -> Iterator[None]:
-    """While waiting, an interrupt wakes the listener instead of hitting whatever line runs just then."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, lambda *_: seat.wake())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -1,5 +1,7 @@
 """`%%kestra_flow` in a real kernel: what the cell shows, what it binds, how it is stopped."""
 
+from tests.process.survivors import wait_until
+
 FLOW = "io.kestra.plugin.core.flow"
 SHELL = "io.kestra.plugin.scripts.shell.Commands"
 LOG = "io.kestra.plugin.core.log.Log"
@@ -130,3 +132,25 @@ def test_a_file_brings_its_own_namespace_files_to_the_rehearsal_and_the_form(ker
     found = "form = next(o for o in gc.get_objects() if isinstance(o, InputForm) and 'times' in o.fields)\n"
     kernel.run(f"import gc\nfrom kestra_magic.show.form import InputForm\n{found}form.button.click()")
     assert kernel.value("reads.stdout") == repr("from beside the flow\n")
+
+
+def test_an_interrupt_ends_what_was_asked_for_in_python(kernel):
+    text = f"- {{id: t, type: {SHELL}, {MADE}, commands: [echo up, sleep 300]}}"
+    kernel.run("import kestra_magic; from kestra_magic.runs.session import session")
+    calls = (
+        "kestra_magic.run('echo up; sleep 300', name='asked_for')",
+        f"kestra_magic.run_flow({text!r}, name='asked_for')",
+        "kestra_magic.runs('asked_for')[-1].rerun()",
+    )
+    runs = kernel.folder / "kestra-runs"
+    for number, call in enumerate(calls, 1):
+        message = kernel.start(call)
+        assert wait_until(
+            lambda n=number: any("up" in log.read_text() for log in runs.glob(f"asked_for-{n}/_run/*/run.log"))
+        )
+        kernel.interrupt()
+        reply = kernel.finish(message)
+
+        assert reply.error.startswith("killed (interrupt)"), reply.traceback
+        assert "run.py" not in reply.traceback
+        assert kernel.value("{run.state.value for run in session().runs if run.name == 'asked_for'}") == "{'KILLED'}"
