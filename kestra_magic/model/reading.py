@@ -125,7 +125,7 @@ class _Builder:
             if known:
                 line = self.source.first_line
                 self._say(event, f"`{key}` stands twice in this map, first in line {first + line}")
-            if key == "<<":
+            if key == "<<" and not getattr(event, "style", None):  # in quotes it is a name like any other
                 merged |= self._merge(event, value)
             else:
                 values[key] = value

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kestra_magic.model.source import Source, load_yaml
@@ -17,6 +17,8 @@ DATA = st.recursive(SCALARS, lambda inner: st.one_of(st.lists(inner), st.diction
 
 
 @settings(max_examples=500)
+@example({"<<": {}})
+@example({"<<": None})
 @given(st.dictionaries(TEXTS.filter(bool), DATA, min_size=1))
 def test_what_is_written_is_read_back(value: dict[str, Any]) -> None:
     assert load_yaml(Source(yaml_text(value))).value == value
