@@ -95,8 +95,8 @@ def test_a_dry_run_shows_what_was_put_in_and_runs_nothing(kernel: Kernel) -> Non
     reply = kernel.run(cell)
 
     assert reply.status == "ok"
-    assert "touch ran; echo «0.5» <b> ***" in reply.plain
-    assert "env PW: «***»" in reply.plain
+    assert "touch ran; echo «0.5» <b> *******" in reply.plain
+    assert "env PW: «*******»" in reply.plain
     assert "file c.txt: «0.5»" in reply.plain
     assert re.search(r"<mark [^>]*>0.5</mark> &lt;b&gt; \*\*\*", reply.html)
     assert "hunter2" not in reply.html
