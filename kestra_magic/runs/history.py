@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from kestra_magic.process.logs import LogFile
 from kestra_magic.process.recorder import read_status
+from kestra_magic.process.sweep import Identity, lives
 from kestra_magic.runs.attach import found
 from kestra_magic.runs.elsewhere import is_carried
 from kestra_magic.runs.found import attempts
@@ -190,9 +191,15 @@ def _state(record: Record, log_dir: Path) -> tuple[str, float | None]:
     if alone and "exited" in told:
         well = not told.get("code") and not told.get("reason") and not told.get("error")
         return "SUCCESS" if well else "KILLED" if told.get("reason") else "FAILED", told["exited"]
-    if alone or record.owner.lives() or (record.detached and is_carried(record)):
-        return record.state, None
-    return "LOST", record.touched
+    answered = _is_guarded(record, told) if alone else record.detached and is_carried(record)
+    return (record.state, None) if record.owner.lives() or answered else ("LOST", record.touched)
+
+
+def _is_guarded(record: Record, told: Mapping[str, Any]) -> bool:
+    """Whether the guardian of a detached run lives, as far as anybody can know here."""
+    if record.owner.is_foreign() or not told:
+        return record.owner.is_foreign()
+    return lives(Identity(told["boot"], told["guardian"], told["guardian_start"]))
 
 
 def _where(record: Record) -> str:

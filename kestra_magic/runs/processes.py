@@ -163,9 +163,9 @@ class ProcessLife(Life):
     def _outputs(self) -> dict[str, Any]:
         """Source: ``ScriptOutput``."""
         result = self.result
-        if result.exit is None:
-            return {}
         files = {name: file.uri for name, file in result.files.items()}
+        if result.exit is None:  # nobody knows how it ended; what it left is there
+            return {"vars": result.vars, "outputFiles": files} if result.vars or files else {}
         more = result.prepared.outputs if result.prepared else {}
         return {"vars": result.vars, "exitCode": result.exit.code, "outputFiles": files, **more}
 

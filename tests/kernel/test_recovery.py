@@ -9,6 +9,7 @@ import signal
 import stat
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from kestra_magic.process import system
@@ -241,6 +242,22 @@ def test_a_detached_run_outlives_its_kernel_and_is_stopped_from_another(left: Le
     assert "RUNNING" in rows
     assert "detached" in rows
     assert second.run("%kestra stop far").text() == "`far` ended: KILLED (stopped 2 processes)\n"
+    assert gone(pid)
+
+
+def test_a_detached_run_whose_guardian_is_gone_too_is_lost_and_never_running(left: Left, begin: Begin) -> None:
+    """As after a power cut: whatever ran is dead, and nobody wrote how it ended."""
+    pid = left(f"%%kestra_process far --detach -o a.txt\necho 1 > a.txt; {UP}; sleep 300")
+    guardian = psutil.Process(pid).parent()
+    guardian.kill()
+    guardian.wait()
+    second = begin()
+    load(second)
+
+    assert [row.split()[:2] for row in listed(second).splitlines()[1:]] == [["far-1", "LOST"]]
+    second.run("%kestra attach far")
+    assert second.value("(far.wait().state.value, far.files['a.txt'].read_text())") == repr(("FAILED", "1\n"))
+    assert second.run("%%kestra_process p\ncat {{ outputs.far.outputFiles['a.txt'] }}").text() == "1\n"
     assert gone(pid)
 
 
