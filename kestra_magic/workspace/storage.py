@@ -40,6 +40,10 @@ def slug(text: str) -> str:
     return re.sub(r"-+", "-", kept).strip("-").lower()
 
 
+LONGEST = 200
+"""Bytes of a file's name in its address; systems take 255 in all."""
+
+
 def task_uri(
     namespace: str, flow_id: str, execution_id: str, task_id: str, taskrun_id: str, path: str, name: str
 ) -> str:
@@ -53,7 +57,9 @@ def task_uri(
 
 
 def _plain(name: str) -> str:
-    return "".join(char if char.isalnum() or char in "-._~" else "+" for char in name)
+    """Of a long name its end: with the id before it, it is a file's name too."""
+    plain = "".join(char if char.isalnum() or char in "-._~" else "+" for char in name)
+    return plain.encode()[-LONGEST:].decode(errors="ignore")
 
 
 class Storage:

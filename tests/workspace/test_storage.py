@@ -28,6 +28,16 @@ def uri_of(path: str, name: str) -> str:
     return task_uri("company.team", "My_Flow", "exec", "Train it", "run", path, name)
 
 
+@pytest.mark.parametrize("name", [f"{'x' * 251}.csv", f"{'ü' * 125}.csv"])
+def test_a_name_as_long_as_the_system_takes_it_is_kept(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("kept")
+    storage = Storage(tmp_path / "root")
+    uri = storage.link(tmp_path / name, uri_of(f"/w/{name}", name))
+
+    assert uri.endswith(".csv")
+    assert read(storage, uri) == b"kept"
+
+
 def test_what_file_uri_gives_leads_to_the_namespace_file(tmp_path: Path) -> None:
     (tmp_path / "_files").mkdir()
     (tmp_path / "_files" / "a b.txt").write_text("here")
