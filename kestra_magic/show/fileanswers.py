@@ -26,6 +26,9 @@ PIECE_BYTES = 4 << 20
 FIRST_ENTRIES = 500
 MORE_AT_ONCE = 25_000
 MOST_FOUND = 1_000
+_SENT = {0xDC00 + byte: 0xF700 + byte for byte in range(0x80, 0x100)}
+"""No message carries the bytes of a name that are no UTF-8, as Python has them: they travel in a private area."""
+_MEANT = {there: here for here, there in _SENT.items()}
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 
@@ -65,6 +68,7 @@ class FileAnswers:
     def to(self, message: Mapping[str, Any]) -> Answer:
         """Return the answer to a message of the page, and its buffers."""
         answer: Callable[[Mapping[str, Any]], Answer] | None = getattr(self, f"_{message.get('t')}", None)
+        message = {**message, "path": str(message.get("path", "")).translate(_MEANT)}
         try:
             return answer(message) if answer else ({"error": "This kernel does not know the question."}, [])
         except KestraMagicError as error:
@@ -98,9 +102,10 @@ class FileAnswers:
     def _about(self, asked: Mapping[str, Any]) -> Answer:
         path = self._asked_file(asked)
         beside = os.path.relpath(path, self._beside())
+        name = beside.encode("utf-8", "replace").decode()
         return {
-            "name": path.name, "size": path.stat().st_size,
-            "beside": "" if beside.startswith("..") else Path(beside).as_posix(),
+            "name": Path(name).name, "size": path.stat().st_size,
+            "beside": "" if beside.startswith("..") or name != beside else Path(beside).as_posix(),
         }, []  # fmt: skip
 
     def _piece(self, asked: Mapping[str, Any]) -> Answer:
@@ -121,4 +126,8 @@ class FileAnswers:
 
 def _columns(rows: Iterable[Entry]) -> dict[str, Any]:
     listed = list(rows)
-    return {"names": [r[0] for r in listed], "sizes": [r[1] for r in listed], "marks": [r[2] for r in listed]}
+    return {
+        "names": [r[0].translate(_SENT) for r in listed],
+        "sizes": [r[1] for r in listed],
+        "marks": [r[2] for r in listed],
+    }

@@ -38,6 +38,7 @@ with open('wide.png', 'wb') as file: file.write(png(3000, 20, (b'\0' + b'\x80' *
 with open('bomb.png', 'wb') as file: file.write(png(60000, 60000))
 pq.write_table(pa.table({'n': list(range(5)), 't': ['x'] * 5}), 'table.parquet')
 with open('large.bin', 'wb') as file: file.truncate(9 << 20)
+with open(b'no\xfftext.csv', 'w') as file: file.write('a\n1\n')
 """
 REFUSALS = ("Blocked script execution in 'about:srcdoc'", 'Content Security Policy directive: "img-src data:"')
 """How the browser says that it did not do what the evil files ask for."""
@@ -82,7 +83,7 @@ def preview(notebook):
 @pytest.fixture
 def tree(notebook):
     notebook.console.get_by_role("searchbox", name="Search the files").fill("")
-    notebook.console.get_by_text("21 entries").wait_for()
+    notebook.console.get_by_text("22 entries").wait_for()
     return notebook.console.get_by_role("tree", name="Files of the run")
 
 
@@ -96,6 +97,8 @@ def test_the_tree_names_every_file_and_hides_nothing_in_a_name(tree, notebook):
     notebook.page.keyboard.press("End")
     notebook.console.get_by_role("treeitem", name="\\u202egnp.txt").wait_for()
     assert notebook.console.get_by_role("treeitem", name="\U0001f600.txt").is_visible()
+    notebook.console.get_by_role("treeitem", name="no\\xfftext.csv").click()
+    notebook.console.get_by_role("region", name="Preview").get_by_text("1 row × 1 column").wait_for()
 
 
 def test_keys_open_folders_and_close_them(tree, notebook):
@@ -122,7 +125,7 @@ def test_a_search_looks_into_every_folder(notebook):
     assert notebook.console.get_by_role("treeitem").locator(".kc-name").inner_text() == "sub/deep/leaf.txt"
 
     query.fill("")
-    notebook.console.get_by_text("21 entries").wait_for()
+    notebook.console.get_by_text("22 entries").wait_for()
 
 
 def test_a_table_is_paged_sorted_and_says_how_much_of_it_is_shown(preview):

@@ -32,7 +32,12 @@ print(json.dumps([ask.to(question)[0] for question in json.loads(sys.argv[2])]))
 
 def answers(root: Path | None) -> Answers:
     source: Any = SimpleNamespace(
-        root=root, inputs={"given.txt"}, started=1e12, variable="train", declared=lambda name: name.endswith(".csv")
+        root=root,
+        beside=root,
+        inputs={"given.txt"},
+        started=1e12,
+        variable="train",
+        declared=lambda name: name.endswith(".csv"),
     )
     return Answers(source, LogView(lambda: None), ended=lambda: True)
 
@@ -79,6 +84,17 @@ def test_nothing_leads_out_of_the_run(tmp_path: Path, verb: str, path: str) -> N
     (tmp_path / "out").symlink_to("/etc")
 
     assert asked(tmp_path, verb, path=path, **{"from": 0}, count=10) == {"error": "It may not be read."}
+
+
+def test_a_name_that_is_no_text_comes_back_as_it_went(tmp_path: Path) -> None:
+    (Path(os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff.csv"))).write_text("a\n1\n")
+    (told,) = asked(tmp_path, "folder", path="")["names"]
+    there = json.loads(json.dumps(told, ensure_ascii=False).encode())
+    shown = asked(tmp_path, "preview", path=there)
+
+    assert shown["table"]["rows"] == (("1",),)
+    assert shown["code"]["reference"] == "train.files['bad\\udcff.csv']"
+    assert asked(tmp_path, "about", path=there)["name"] == "bad?.csv"
 
 
 def test_what_went_is_a_sentence(tmp_path: Path) -> None:

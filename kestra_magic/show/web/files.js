@@ -132,4 +132,5 @@ function filesView({ model, ask, say, save }) {
 
 // Names are a process's own: what would not be seen, or turn the line around, is written out.
 const visible = (name) =>
-  name.replace(/[\u0000-\u001f\u007f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  name.replace(/[\u0000-\u001f\u007f\u200b-\u200f\u2028-\u202e\u2066-\u2069\uf780-\uf7ff\ufeff]/g, (char) =>
+    char >= "\uf780" && char <= "\uf7ff" ? `\\x${(char.charCodeAt(0) & 255).toString(16)}` : `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
