@@ -5,9 +5,11 @@ Every kernel loads this before its first cell: a NamedTuple with plain annotatio
 
 import os
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 
-__all__ = ["APP", "Settings", "current", "data_folder", "update"]
+from kestra_magic.errors import KestraMagicError
+
+__all__ = ["APP", "Settings", "checked", "current", "data_folder", "update"]
 
 APP = "kestra_magic"
 
@@ -80,10 +82,37 @@ def update(**changes: Any) -> Settings:
 
     Raises:
         TypeError: there is no such setting; before Python 3.13 a ValueError.
+        KestraMagicError: one cannot have that value.
     """
     global _current
-    _current = _current._replace(**changes)
+    _current = _current._replace(**{name: checked(name, value) for name, value in changes.items()})
     return _current
+
+
+def checked(name: str, value: Any) -> Any:
+    """Return *value* as the setting *name* holds it: a list, or one text alone, as a tuple.
+
+    Raises:
+        KestraMagicError: it cannot have that value.
+    """
+    kind: Any = Settings.__annotations__.get(name)
+    origin: Any = get_origin(kind)
+    if origin is Literal:
+        _must(value in get_args(kind), name, value, "one of " + ", ".join(f"`{each}`" for each in get_args(kind)))
+    elif origin is tuple:
+        texts = (value,) if isinstance(value, str) else value
+        _must(isinstance(texts, list | tuple | set) and all(isinstance(t, str) for t in texts), name, value, "texts")
+        return tuple(texts)
+    elif kind in (int, float):
+        _must(isinstance(value, int | kind) and not isinstance(value, bool), name, value, "a number")
+    elif kind in (bool, str):
+        _must(isinstance(value, kind), name, value, "True or False" if kind is bool else "a text")
+    return value
+
+
+def _must(holds: bool, name: str, value: Any, what: str) -> None:
+    if not holds:
+        raise KestraMagicError(f"the setting `{name}` must be {what}, but is {value!r}")
 
 
 def data_folder() -> Path:

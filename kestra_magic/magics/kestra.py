@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import context_matcher
 from IPython.core.magic import Magics, cell_magic, line_cell_magic, magics_class, no_var_expand
-from traitlets import All, observe
+from traitlets import All, TraitError, observe, validate
 from traitlets import Any as AnyTrait
 
 from kestra_magic import settings
-from kestra_magic.errors import in_a_sentence
+from kestra_magic.errors import KestraMagicError, in_a_sentence
 from kestra_magic.magics.help import flow_help, kestra_help, process_help
 
 if TYPE_CHECKING:
@@ -31,16 +31,30 @@ __all__ = ["KestraMagics", "load", "unload"]
 
 def _settings_traits() -> dict[str, AnyTrait]:
     """Every setting is a trait: `%config KestraMagics` lists and changes them."""
-    return {name: AnyTrait(value).tag(config=True) for name, value in settings.Settings()._asdict().items()}
+    return {
+        name: AnyTrait(value, allow_none=False).tag(config=True)
+        for name, value in settings.Settings()._asdict().items()
+    }
 
 
 _meta: Any = type(Magics)
 Configured = _meta("Configured", (Magics,), {"__module__": __name__, **_settings_traits()})
 
 
+class WrongSetting(KestraMagicError, TraitError):
+    """A setting cannot have that value."""
+
+
 @magics_class
 class KestraMagics(Configured):  # type: ignore[misc,valid-type]
     """Kestra's tasks in notebook cells."""
+
+    @validate(*settings.Settings._fields)
+    def _checked(self, proposal: Any) -> Any:
+        try:
+            return settings.checked(proposal["trait"].name, proposal["value"])
+        except KestraMagicError as error:  # only with its own kind does traitlets keep the old value
+            raise WrongSetting(str(error)) from None
 
     @observe(All)
     def _changed(self, change: Any) -> None:
