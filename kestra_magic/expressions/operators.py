@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
@@ -75,14 +76,15 @@ def arithmetic(symbol: str, left: object, right: object) -> object:
     return wrapped(_wholes(symbol, wrapped(a, 32), wrapped(b, 32)), 32)
 
 
+_SIMPLE: dict[str, Callable[[Any, Any], Any]] = {"+": operator.add, "-": operator.sub, "*": operator.mul}
+_DECIMALS = {
+    "+": EXACT.add, "-": EXACT.subtract, "*": DECIMAL128.multiply, "/": DECIMAL128.divide, "%": DECIMAL128.remainder,
+}  # fmt: skip
+
+
 def _wholes(symbol: str, a: int, b: int) -> int:
-    match symbol:
-        case "+":
-            return a + b
-        case "-":
-            return a - b
-        case "*":
-            return a * b
+    if do := _SIMPLE.get(symbol):
+        return int(do(a, b))
     if b == 0:
         raise ExpressionError("/ by zero")
     quotient = abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
@@ -90,17 +92,12 @@ def _wholes(symbol: str, a: int, b: int) -> int:
 
 
 def _doubles(symbol: str, a: float, b: float) -> float:
-    match symbol:
-        case "+":
-            return a + b
-        case "-":
-            return a - b
-        case "*":
-            return a * b
-        case "/":
-            if b:
-                return a / b
-            return math.nan if not a or a != a else math.copysign(math.inf, a) * math.copysign(1, b)
+    if do := _SIMPLE.get(symbol):
+        return float(do(a, b))
+    if symbol == "/":
+        if b:
+            return a / b
+        return math.nan if not a or a != a else math.copysign(math.inf, a) * math.copysign(1, b)
     return math.nan if not b or math.isinf(a) else math.fmod(a, b)
 
 
@@ -114,16 +111,7 @@ def _exact(value: Any) -> Decimal:
 
 def _decimals(symbol: str, a: Decimal, b: Decimal) -> Decimal:
     try:
-        match symbol:
-            case "+":
-                return EXACT.add(a, b)
-            case "-":
-                return EXACT.subtract(a, b)
-            case "*":
-                return DECIMAL128.multiply(a, b)
-            case "/":
-                return DECIMAL128.divide(a, b)
-        return DECIMAL128.remainder(a, b)
+        return _DECIMALS[symbol](a, b)
     except (DivisionByZero, InvalidOperation):
         raise ExpressionError("Division by zero") from None
 
