@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,7 +102,7 @@ def export(shell: InteractiveShell, rest: str, _: str | None = None) -> None:
         namespace_files=here / current().namespace_files,
         target=asked.target,
     )
-    told = [*made.told, *(_write(made, here / asked.output) if asked.output else _unwritten(made))]
+    told = [*made.told, *(_write(made, here, asked.output) if asked.output else _unwritten(made))]
     if not asked.output:
         print(made.text, end="")
     print("\n".join(told), file=sys.stderr)
@@ -121,12 +122,13 @@ def _flow_id(output: str) -> str:
     return re.sub(r"[^a-zA-Z0-9._-]+", "-", name).strip("._-") or "notebook"
 
 
-def _write(made: Exported, path: Path) -> list[str]:
+def _write(made: Exported, here: Path, name: str) -> list[str]:
     """Write the flow and its namespace files; nothing that lies there already is changed, but for the flow itself.
 
     Raises:
         KestraMagicError: a namespace file of that name holds something else, or the disk does not take it.
     """
+    path = here / name
     space = path.parent / "_files"
     files = {space / name: what if isinstance(what, bytes) else what.read_bytes() for name, what in made.files.items()}
     for target, content in files.items():
@@ -139,8 +141,8 @@ def _write(made: Exported, path: Path) -> list[str]:
         path.write_text(made.text, "utf-8")
     except OSError as error:
         raise KestraMagicError(f"`{path}` cannot be written: {error.strerror}") from None
-    beside = f", with {len(files)} namespace file{'s' * (len(files) != 1)} in `_files`" if files else ""
-    return [f"written to `{path.name}`{beside}: `%kestra run {path.name}` runs it"]
+    beside = f", with {len(files)} namespace file{'s' * (len(files) != 1)} in `_files` beside it" if files else ""
+    return [f"written to `{name}`{beside}: `%kestra run {shlex.quote(name)}` runs it"]
 
 
 def _unwritten(made: Exported) -> list[str]:

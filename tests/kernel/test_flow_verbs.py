@@ -87,13 +87,14 @@ def test_the_notebook_leaves_as_a_flow_that_runs(fresh: Kernel) -> None:
 
     shown = fresh.run("%kestra export use")
     (fresh.folder / "made").mkdir()
-    written = fresh.run("%kestra export -o made/flow.yaml")
+    written = fresh.run("%kestra export -o 'made/my flow.yaml'").text("stderr")
 
     assert "inputs.lr" in shown.text()
     assert "in `_files` beside the flow must lie `data.bin`" in shown.text("stderr")
-    assert "written to `flow.yaml`, with 1 namespace file in `_files`" in written.text("stderr")
+    assert "written to `made/my flow.yaml`, with 1 namespace file in `_files` beside it" in written
     assert (fresh.folder / "made" / "_files" / "data.bin").read_bytes() == bytes(range(256))
-    assert fresh.run("%kestra run made/flow.yaml").text() == "prep | 0.5\nuse | 256\n"
+    offered = written.partition(": `%kestra run")[2].partition("`")[0]
+    assert fresh.run(f"%kestra run{offered}").text() == "prep | 0.5\nuse | 256\n"
 
 
 def test_a_namespace_file_that_is_another_is_not_overwritten(fresh: Kernel) -> None:
