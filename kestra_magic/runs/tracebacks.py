@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -16,10 +18,20 @@ __all__ = ["Failure", "last_failure", "mapped", "plain"]
 
 FRAMES = 12
 LAST = 8
+GROUP = 40
 LONG = 500
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
 _BAR = re.compile(r"^.*\r(?=[^\n])", re.MULTILINE)
 _FRAME = re.compile(r"^  (?:\S.*, )?line \d+(?:, in .*)?$")
+_GROUP = re.compile(r"^  \| (?P<error>\w*(?:\.\w+)*: .* \(\d+ sub-exceptions?\))$", re.MULTILINE)
+_GROUP_BEGINS = "  + Exception Group Traceback (most recent call last):"
+_DETECTED = re.compile(
+    r"(?P<before>^  line \d+\n(?:    .*\n){0,2}\w+Error: .*(?:on|at) )line (\d+)(?=\)?$)", re.MULTILINE
+)
+_SYSTEM = re.compile(
+    rf": (?:{'|'.join(sorted({re.escape(os.strerror(code)) for code in errno.errorcode}))}|not found)$"
+)
+"""How a command says what the system refused: of one that follows a traceback, that was not the last error."""
 _SHELL_LINE = re.compile(r"^(?:/\S+/)?(?:da|ba|z|k)?sh: (?:line )?(\d+): ", re.MULTILINE)
 _LIBRARY = re.compile(r'(?<=File ")[^"\n]*/(?:site-packages|dist-packages|lib/python3\.\d+)/')
 _FOREIGN = re.compile(r'(?<=File ")/[^"\n]*/(?=[^"/\n]+")')
@@ -64,7 +76,7 @@ def _in_script(text: str, script: str, where: Callable[[int], str]) -> str:
     php = re.compile(rf"(?<=\s)\S*{name}\((\d+)\)")
     for pattern in (python, others, php):
         text = pattern.sub(lambda match: _said(where(int(match[1])), match), text)
-    return text
+    return _DETECTED.sub(lambda match: _said(f"{match['before']}{where(int(match[2]))}", match), text)
 
 
 def _said(place: str, match: re.Match[str], end: str = "") -> str:
@@ -73,9 +85,12 @@ def _said(place: str, match: re.Match[str], end: str = "") -> str:
 
 def last_failure(text: str) -> Failure:
     """Return Python's last traceback in *text*, else what another language says before its frames, else the end."""
+    if group := _last_group(text):
+        return group
     lines = [_cut(line) for line in text.rstrip().split("\n")]
     frames = [number for number, line in enumerate(lines) if _FRAME.match(line)]
-    if frames and (end := _error_line(lines, frames[-1])) is not None:
+    end = _error_line(lines, frames[-1]) if frames else None
+    if end is not None and not (end < len(lines) - 1 and _SYSTEM.search(lines[-1])):
         start = _first_line(lines, frames[-1])
         place = _place(lines[frames[-1]])
         return Failure(_shortened(lines[start : end + 1]), f"{place}{lines[end].strip()}")
@@ -83,6 +98,17 @@ def last_failure(text: str) -> Failure:
         return Failure("\n".join(other[0]), other[1])
     last = [line for line in lines if line.strip()][-LAST:]
     return Failure("\n".join(last), last[-1].strip() if last else "")
+
+
+def _last_group(text: str) -> Failure | None:
+    """Python's errors that are several: told if nothing follows them."""
+    start, errors = text.rfind(_GROUP_BEGINS), list(_GROUP.finditer(text))
+    lines = [_cut(line) for line in text[max(0, start) :].rstrip().split("\n")]
+    if start < 0 or not errors or not lines[-1].lstrip().startswith("+--"):
+        return None
+    frames = [line for line in (line.removeprefix("  | ") for line in lines) if _FRAME.match(line)]
+    place = _place(frames[-1]) if frames else ""
+    return Failure("\n".join(lines[:GROUP]), f"{place}{errors[-1]['error']}")
 
 
 def _error_line(lines: list[str], frame: int) -> int | None:

@@ -155,6 +155,34 @@ def test_a_syntax_error_has_its_line_too(tmp_path: Path) -> None:
     assert "if x" in text
 
 
+def test_a_syntax_error_names_no_line_but_the_cells(tmp_path: Path) -> None:
+    blocks = mapped(failing("\n\n\nif True:\nprint(1)\n", tmp_path), SCRIPT, cell)
+    text = mapped(failing("\n\n\nx = 'open\n", tmp_path), SCRIPT, cell)
+
+    assert (
+        last_failure(blocks).sentence
+        == "line 6: IndentationError: expected an indented block after 'if' statement on line 5"
+    )
+    assert last_failure(text).sentence == "line 5: SyntaxError: unterminated string literal (detected at line 5)"
+
+
+def test_several_errors_at_once_are_told_by_their_group(tmp_path: Path) -> None:
+    source = "\n\n\nraise ExceptionGroup('both', [ValueError(1), ExceptionGroup('in', [KeyError('k')])])\n"
+    failure = last_failure(mapped(failing(source, tmp_path), SCRIPT, cell))
+
+    assert failure.sentence == "line 5: ExceptionGroup: both (2 sub-exceptions)"
+    assert "ValueError: 1" in failure.text
+    assert "KeyError: 'k'" in failure.text
+
+
+def test_what_the_system_refused_after_a_traceback_that_was_let_pass_is_the_error(tmp_path: Path) -> None:
+    said = sh(f"{sys.executable} -c 'raise ValueError(1)'; cat nowhere", tmp_path)
+    full = failing("\n\n\nraise OSError(28, 'No space left on device')\n", tmp_path)
+
+    assert last_failure(said).sentence == "cat: nowhere: No such file or directory"
+    assert last_failure(mapped(full, SCRIPT, cell)).sentence == "line 5: OSError: [Errno 28] No space left on device"
+
+
 def test_the_last_frame_names_its_file_when_it_is_not_the_cell(tmp_path: Path) -> None:
     source = "import json\n\n\njson.loads('{')\n"
 
