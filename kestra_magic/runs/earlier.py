@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError, did_you_mean
-from kestra_magic.runs.record import read_record
-from kestra_magic.workspace.directory import OWN
+from kestra_magic.workspace.directory import OWN, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -16,9 +16,9 @@ from kestra_magic.runs.markers import Metric
 from kestra_magic.runs.prepared import read_prepared
 from kestra_magic.runs.processes import ProcessLife
 from kestra_magic.runs.progress import Declared, Settled, State
-from kestra_magic.runs.record import LOST, read_record, write_lost
+from kestra_magic.runs.record import LOST, write_lost
 from kestra_magic.runs.result import MEASURED, Entry, TaskResult
-from kestra_magic.workspace.directory import OWN
+from kestra_magic.workspace.directory import OWN, read_record
 from kestra_magic.workspace.outputs import OutputFile, OutputFiles
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from kestra_magic.runs.attach import found
 from kestra_magic.runs.elsewhere import is_carried
 from kestra_magic.runs.found import attempts
 from kestra_magic.runs.masking import forms, painted
-from kestra_magic.runs.record import read_record
 from kestra_magic.runs.run import Run
+from kestra_magic.workspace.directory import read_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

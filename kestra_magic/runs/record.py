@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kestra_magic.runs.progress import State
     from kestra_magic.runs.result import TaskResult
 
-__all__ = ["LOST", "as_text", "digest", "head", "of_task", "read_record", "record", "write_lost", "write_record"]
+__all__ = ["LOST", "as_text", "digest", "head", "of_task", "record", "write_lost", "write_record"]
 
 
 LOST = "its kernel ended before it did"
@@ -39,14 +39,6 @@ def write_record(context: Context, state: State, error: str) -> None:
     text = context.masked(json.dumps(record(context, state, error), default=as_text))
     _write(context.folder.path / OWN, text)
     forget(context.folder.path)
-
-
-def read_record(folder: Path) -> dict[str, Any]:
-    """Return what the run in *folder* wrote; nothing if its kernel died first, the disk was full, or it was pruned."""
-    try:
-        return dict(json.loads((folder / OWN / "run.json").read_text("utf-8")))
-    except (OSError, ValueError):
-        return {}
 
 
 def digest(context: Context, task: Task) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import stat
@@ -12,6 +13,7 @@ import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_data_path
 
@@ -19,7 +21,7 @@ from kestra_magic.errors import KestraMagicError
 from kestra_magic.workspace.removal import remove_tree
 from kestra_magic.workspace.transfer import make_private, move, naming
 
-__all__ = ["OWN", "IllegalPath", "RunFolder", "WorkDirectory", "id_from", "new_id", "work_parent"]
+__all__ = ["OWN", "IllegalPath", "RunFolder", "WorkDirectory", "id_from", "new_id", "read_record", "work_parent"]
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 OWN = "_run"  # the run's own record, beside its files
@@ -27,6 +29,14 @@ OWN = "_run"  # the run's own record, beside its files
 
 class IllegalPath(KestraMagicError):
     """A name would lead out of the working directory."""
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Return what the run in *folder* wrote; nothing if its kernel died first, the disk was full, or it was pruned."""
+    try:
+        return dict(json.loads((folder / OWN / "run.json").read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def new_id() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
@@ -10,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kestra_magic.workspace.directory import OWN
+from kestra_magic.workspace.directory import read_record
 from kestra_magic.workspace.removal import remove_tree
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ class Pruned:
     """A run that may go, and why.
 
     Attributes:
+        state: what its record says; empty while it lives, or if its kernel died.
         bytes: what its files take.
         at: when it was last written, seconds since the epoch.
         reason: ``age`` or ``size``.
@@ -82,17 +82,7 @@ def _runs(base: Path) -> Iterator[Pruned]:
         if named and entry.is_dir(follow_symlinks=False):
             path = Path(entry.path)
             size, at = _measured(path)
-            yield Pruned(path, named[1], int(named[2]), _state(path), size, at)
-
-
-def _state(run: Path) -> str:
-    """What ``run.json`` says; nothing while the run lives, or if its kernel died."""
-    for record in (run / OWN / "run.json", run / "run.json"):
-        try:
-            return str(json.loads(record.read_text("utf-8")).get("state", ""))
-        except (OSError, ValueError, AttributeError):  # none, or not ours
-            continue
-    return ""
+            yield Pruned(path, named[1], int(named[2]), str(read_record(path).get("state", "")), size, at)
 
 
 def _measured(run: Path) -> tuple[int, float]:
