@@ -496,7 +496,7 @@ def test_a_flow_is_run_again_with_another_input(session: Session, tmp_path: Path
 
 
 def test_an_input_that_the_flow_does_not_declare_is_told_with_the_near_name(session: Session, tmp_path: Path) -> None:
-    run = session.flow(Source(FLOW), {"inputs": {"N": 7}}, beside=tmp_path).start().wait()
+    run = session.flow(Source(FLOW), {"inputs": {"n": 7, "N": 8}}, beside=tmp_path).start().wait()
 
     assert "input `N` was given but is not declared in the flow; did you mean `n`?" in [
         entry.message for entry in run.context.entries
