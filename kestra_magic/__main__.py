@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 
 from kestra_magic.errors import KestraMagicError, in_a_sentence
@@ -14,6 +15,9 @@ __all__ = ["main"]
 def main(argv: list[str] | None = None) -> int:
     """Run one verb; return its exit status."""
     asked = _parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal that has no letter for it shows its number
+            stream.reconfigure(errors="backslashreplace")
     try:
         with in_a_sentence():
             return int(asked.do(asked))

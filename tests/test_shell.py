@@ -66,6 +66,24 @@ def ended(process: Any) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
+def test_a_terminal_without_a_letter_shows_its_number(folder: Path) -> None:
+    (folder / "said.yaml").write_text(
+        "- {id: t, type: io.kestra.plugin.core.log.Log, message: '\u00fc \U0001f600'}", "utf-8"
+    )
+    command = [sys.executable, "-m", "kestra_magic", "run", "said.yaml"]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "XDG_DATA_HOME": str(folder / "DATA")},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "t | \\xfc \\U0001f600" in done.stdout
+
+
 def test_a_flow_that_ends_well_is_0(folder: Path) -> None:
     status, out, err = ended(shell(folder, "run", "flows/count.yaml"))
 

@@ -142,7 +142,7 @@ def read_source(path: pathlib.Path, name: str = "") -> Source:
     except OSError as error:
         raise KestraMagicError(f"`{called}` cannot be read: {refusal(error)}") from None
     except UnicodeDecodeError as error:
-        raise KestraMagicError(f"`{called}` cannot be read: {error}") from None
+        raise KestraMagicError(f"`{called}` is not UTF-8 text (byte {error.start})") from None
 
 
 def load_yaml(source: Source) -> Document:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from kestra_magic.errors import KestraMagicError
 from kestra_magic.expressions.render import render as render_text
 from kestra_magic.expressions.render import render_typed
 from kestra_magic.expressions.scope import Scope
@@ -71,10 +70,7 @@ def run(
 def _text(target: str | Path) -> tuple[str, str]:
     if isinstance(target, str):
         return target, "shell"
-    try:
-        return target.read_text("utf-8"), SUFFIXES.get(target.suffix, "shell")
-    except (OSError, UnicodeDecodeError) as error:
-        raise KestraMagicError(f"`{target}` cannot be read: {error}") from None
+    return read_source(target).text, SUFFIXES.get(target.suffix, "shell")
 
 
 def _keys(files: Mapping[str, object]) -> list[tuple[str, str]]:
