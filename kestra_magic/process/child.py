@@ -56,7 +56,7 @@ class Child:
         self._frames = Frames()
         self._events: deque[Event] = deque()
         self._news = threading.Event()
-        self._over = False
+        self._over = self._kept = False
         self._lock = threading.Lock()
 
     def events(self) -> Iterator[Event]:
@@ -100,7 +100,7 @@ class Child:
             return False
         for message in self._frames.feed(data):
             self.take(message)
-        return self.connection is not None
+        return self._kept or not self.ended.is_set()
 
     def take(self, message: dict[str, Any]) -> None:
         match message:
@@ -135,7 +135,8 @@ class Child:
     def _exited(self, message: dict[str, Any], at: float) -> None:
         if "log" in message:
             self._tell(*self._tail.read(message, last=True))
-        self._end(keep=bool(message.get("kept")))
+        self._kept = bool(message.get("kept"))
+        self._end()
         self._tell(Exited(at=at, **_of(Exited, message), **self._stamp))
 
     def lose(self, reason: str) -> None:
@@ -158,19 +159,19 @@ class Child:
     def refuse(self, code: int, sentence: str) -> None:
         """It could not be started."""
         self.take({"exited": time.time(), "code": code, "error": sentence})
+        self.close()
 
     def _tell(self, *events: Event) -> None:
         self._events.extend(events)
         self._news.set()
 
-    def _end(self, *, keep: bool = False) -> None:
-        """Whoever hears of the end finds it ended; processes that are kept go on holding to our end of the socket."""
+    def _end(self) -> None:
+        """Whoever hears of the end finds it ended."""
         self._tail.close()
-        if not keep:
-            self.close()
         self.ended.set()
 
     def close(self) -> None:
+        """Speak no more. Processes that are kept hold to our end of the socket: while it is open they live."""
         with self._lock:
             if self.connection is not None:
                 self.connection.close()

@@ -15,13 +15,15 @@ from contextlib import suppress
 from functools import partial
 
 from kestra_magic.process import cgroup
-from kestra_magic.process.launch import LaunchError, Pipes, launch
-from kestra_magic.process.link import Link, first_message
+from kestra_magic.process.launch import LaunchError, Pipes, launch, unmark
+from kestra_magic.process.lines import Lines, Mask
+from kestra_magic.process.link import Link, next_message
 from kestra_magic.process.loop import Loop, wake_pipe
 from kestra_magic.process.recorder import write_status
 from kestra_magic.process.system import LINUX, adopt_orphans, boot_id, exit_code, name_process, reap, stat
 from kestra_magic.process.tree import Tree
 from kestra_magic.process.usage import Meter
+from kestra_magic.process.wire import pack
 from kestra_magic.process.written import Written
 
 TYPE_CHECKING = False
@@ -36,6 +38,12 @@ SLICE = 4096
 NOTICE_SECONDS = 0.05
 FIRST_SECONDS = 0.001
 """Between the first words and their notice: those of a short command are told with its end."""
+LAST_SECONDS = 0.005
+"""… and after the last words, which are told with the end too if that follows them."""
+SHORT_SECONDS = 0.002
+"""Between a start and its notice: of a command that has ended by then start and end are told together."""
+REST_SECONDS = 0.03
+"""Before a guardian goes whose run has ended by itself: that takes a millisecond, when its kernel has most to do."""
 DRAINING_SECONDS = 2.0
 BUSY_CHUNKS = 100
 """Chunks between two notices above which the guardian naps a little, so that many small writes are read as one."""
@@ -47,7 +55,8 @@ def guard(connection: socket.socket, kernel: int | None, *, detached: bool = Fal
     whole = adopt_orphans()
     cgroup.enter()
     guardian = Guardian(whole=whole)  # what can be made ready is ready before anyone waits for it
-    request = first_message(connection, kernel, detached=detached)
+    _rehearse()
+    request = next_message(connection, kernel, detached=detached)
     if request is None:
         os._exit(0)
     try:
@@ -55,7 +64,20 @@ def guard(connection: socket.socket, kernel: int | None, *, detached: bool = Fal
     except BaseException as error:
         guardian.give_up(error)
         raise
+    if not guardian.reason:
+        time.sleep(REST_SECONDS)
     os._exit(0)
+
+
+def _rehearse() -> None:
+    """Hear a request before anyone waits for it: memory that is shared with the warden is copied when it is touched."""
+    theirs, ours = socket.socketpair()
+    limits = [[number, 1 << 40, -1] for number in range(16)]
+    theirs.sendall(pack({"argv": ["sh"] * 4, "env": dict(os.environ), "limits": limits, "cwd": "/" * 80}))
+    next_message(ours, None, detached=False)
+    theirs.close()
+    ours.close()
+    list(Lines(lift=True).feed(*Mask([]).feed(b"a line\n")))
 
 
 class Guardian:
@@ -77,7 +99,7 @@ class Guardian:
         self.status: int | None = None
         self.code = 0
         self.alive = True
-        self.told = False
+        self.announced = self.told = False
         self.started = 0.0
         self.chunks = 0
         self._born = stat(os.getpid())
@@ -94,7 +116,10 @@ class Guardian:
             self.loop.on(kernel, self._kernel_gone)
         self.links.append(self._link(connection))
         try:
-            self._start()
+            pipes = self._prepare()
+            if next_message(connection, kernel, detached=False) is None:
+                os._exit(0)  # its kernel is gone, or could not write down that it begins
+            self._start(pipes)
         except LaunchError as error:
             self.errors.append(str(error))
             self._finish({"code": error.code})
@@ -114,16 +139,19 @@ class Guardian:
             link.say({"lost": f"the guardian failed: {error!r}"})
             link.finish(1.0)
 
-    def _start(self) -> None:
+    def _prepare(self) -> Pipes:
         request = self.request
         try:
             self.written = Written(request)
-            pipes = Pipes(merge=request["merge"], tty=request["tty"])
             if self.detached:
                 self._listen()
+            return Pipes(merge=request["merge"], tty=request["tty"])
         except OSError as error:
             why = f"the log in `{request['log_dir']}` cannot be written: {error.strerror or error}"
             raise LaunchError(126, why) from None
+
+    def _start(self, pipes: Pipes) -> None:
+        request = self.request
         self.tree.main = launch(request, pipes)
         self.started = time.time()
         pipes.close_theirs()
@@ -132,11 +160,17 @@ class Guardian:
             self.streams[pipe] = number
             self.loop.on(pipe, partial(self._read, pipe))
         self.identity = self._identity()
-        self._write_status(self.identity)  # whoever hears that it lives must find it
-        self._tell(self.identity)
+        self.loop.after(SHORT_SECONDS, self._announce)
         self.loop.after(1.0, self._sample)
         if request["timeout"] is not None:
             self.loop.after(request["timeout"], lambda: self.stop("timeout", request["grace"]), "timeout")
+
+    def _announce(self) -> None:
+        """Whoever hears that it lives must find it written down."""
+        if not self.announced:
+            self.announced = True
+            self._write_status(self.identity)
+            self._tell(self.identity)
 
     def _identity(self) -> dict[str, Any]:
         main = self.tree.main
@@ -221,13 +255,16 @@ class Guardian:
         due = now + FIRST_SECONDS if due == float("inf") else due
         if self.written.total == self.noticed:  # an unfinished line may still become whole
             due = max(due, now + NOTICE_SECONDS)
-        if due < self.loop.due("_notify"):
+        if not self.streams:
+            due = max(due, now + LAST_SECONDS)
+        if due < self.loop.due("_notify") or not self.streams:
             self.loop.after(due - now, self._notify)
 
     def _notify(self) -> None:
         self.chunks = 0
         if not self.alive:  # it is told with the end
             return
+        self._announce()
         self.noticed = self.written.total
         self.loop.after(NOTICE_SECONDS, self._quiet)
         notice = self.written.notice()
@@ -240,9 +277,9 @@ class Guardian:
     def _quiet(self) -> None:
         """Nothing was told for a while: the next line goes at once."""
 
-    def _tell(self, message: dict[str, Any]) -> None:
+    def _tell(self, *messages: dict[str, Any]) -> None:
         for link in self.links:
-            link.say(message)
+            link.say(*messages)
 
     def _link(self, connection: socket.socket) -> Link:
         link = Link(connection, self.loop.poll)
@@ -291,6 +328,7 @@ class Guardian:
             return
         first = not self.reason
         self.reason = self.reason or reason
+        self._announce()
         if grace <= 0:
             self._force()
         elif time.monotonic() + grace < self.loop.due("_force"):
@@ -352,6 +390,7 @@ class Guardian:
         return {"code": self.code, "reason": self.reason}
 
     def _finish(self, ending: dict[str, Any]) -> None:
+        unmark()
         for lock in self.request["locks"]:
             os.close(lock)
         self._report(ending)
@@ -370,7 +409,9 @@ class Guardian:
         if self.tree.main:
             exited |= self.written.notice()
             self._write_status({**self.identity, **exited, "error": self._error()})
-        self._tell({**exited, "error": self._error()})
+        first = [] if self.announced or not self.tree.main else [self.identity]
+        self.announced = True
+        self._tell(*first, {**exited, "error": self._error()})
 
     def _error(self) -> str:
         return "; ".join(dict.fromkeys(self.errors))

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["Link", "first_message"]
+__all__ = ["Link", "next_message"]
 
 MOST_LOCKS = 64
 
@@ -47,8 +47,8 @@ class Link:
             return None
         return self._frames.feed(data) if data else None
 
-    def say(self, message: dict[str, Any]) -> None:
-        self._unsent += pack(message)
+    def say(self, *messages: dict[str, Any]) -> None:
+        self._unsent += b"".join(map(pack, messages))
         self.flush()
 
     def flush(self) -> None:
@@ -71,7 +71,7 @@ class Link:
         self._connection.close()
 
 
-def first_message(connection: socket.socket, kernel: int | None, *, detached: bool) -> dict[str, Any] | None:
+def next_message(connection: socket.socket, kernel: int | None, *, detached: bool) -> dict[str, Any] | None:
     """Wait for what is to be done; None if nobody is there to ask for it any more.
 
     A *detached* run that was asked for wholly begins although its kernel has died since. Descriptors that came along

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Listening"]
 
+REST_SECONDS = 0.03
+
 
 class Listening:
     """The one thread that hears all guardians."""
@@ -33,6 +35,7 @@ class Listening:
         self._selector = selectors.DefaultSelector()
         self._awake, self._wake = socket.socketpair()
         self._new: deque[Child] = deque()
+        self._replenish_at = math.inf
         self._selector.register(self._awake, selectors.EVENT_READ)
         threading.Thread(target=self._listen, name="kestra-magic", daemon=True).start()
 
@@ -44,26 +47,32 @@ class Listening:
         child.look = self.look
         self.children.add(child)
         self._new.append(child)
-        self._wake.send(b"+")
+        if isinstance(self._selector, selectors.SelectSelector):  # it does not notice whom it begins to hear meanwhile
+            self._wake.send(b"+")
+        else:
+            self._welcome()
 
     def _listen(self) -> None:
         while True:
             for key, _ in self._selector.select(self._patience()):
                 if key.data is None:
+                    self._awake.recv(4096)
                     self._welcome()
                 else:
                     self._hear(key.data, key.fd)
             for child in [child for child in list(self.children) if child.answer_by <= time.monotonic()]:
                 child.answer_by = math.inf
                 self._end_guardian(child)
+            if self._replenish_at <= time.monotonic():
+                self._replenish_at = math.inf
+                helpers.replenish()
 
     def _patience(self) -> float | None:
-        first = min((child.answer_by for child in list(self.children)), default=math.inf)
+        first = min((self._replenish_at, *(child.answer_by for child in list(self.children))))
         return None if first == math.inf else max(0.0, first - time.monotonic())
 
     def _welcome(self) -> None:
-        self._awake.recv(4096)
-        while self._new:
+        with suppress(IndexError):
             child = self._new.popleft()
             if child.connection is not None:
                 self._selector.register(child.connection, selectors.EVENT_READ, child)
@@ -76,11 +85,10 @@ class Listening:
             child.lose(f"what its guardian said was not understood: {error!r}")
             more = False
         if not more:
-            with suppress(KeyError, ValueError):  # its socket is closed already
-                self._selector.unregister(fd)
+            self._selector.unregister(fd)  # before its number may be another's
             child.close()
             self.children.discard(child)
-            helpers.replenish()
+            self._replenish_at = time.monotonic() + REST_SECONDS
 
     def _end_guardian(self, child: Child) -> None:
         """What comes of it is heard from its socket, when its end has closed it."""

@@ -82,13 +82,17 @@ _listening: Listening | None = None
 _beginning = threading.Lock()
 
 
-def start(command: Command) -> Child:
-    """Start *command*. What keeps it from starting is told as its exit, with the code that a shell would give."""
-    return start_as(Child, command)
+def start(command: Command, ready: Callable[[], object] = bool) -> Child:
+    """Start *command*. What keeps it from starting is told as its exit, with the code that a shell would give.
+
+    Args:
+        ready: called while the guardian makes itself ready, before the process exists; if it raises, none will.
+    """
+    return start_as(Child, command, ready)
 
 
-def start_as(kind: Callable[..., One], command: Command) -> One:
-    """Start *command* as a *kind* of `Child`."""
+def start_as(kind: Callable[..., One], command: Command, ready: Callable[[], object] = bool) -> One:
+    """Start *command* as a *kind* of `Child`; see `start`."""
     mark = command.marker or int.from_bytes(os.urandom(6), "little") | 1 << 47
     child = kind(
         folder=command.log_dir,
@@ -106,8 +110,15 @@ def start_as(kind: Callable[..., One], command: Command) -> One:
         system.hand_over(child.connection, request, command.locks)
         child.connection.setblocking(False)
     except (OSError, KestraMagicError) as error:
+        ready()
         child.refuse(126, f"`{command.argv[0]}` could not be started: {error}")
         return child
+    try:
+        ready()
+    except BaseException:
+        child.close()
+        raise
+    child.say({"go": 1})
     _listener().add(child)
     return child
 

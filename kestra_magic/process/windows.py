@@ -89,11 +89,10 @@ class Keeper(threading.Thread):
 
     def run(self) -> None:
         threading.Thread(target=self._listen, daemon=True).start()
-        kind, request = self._events.get()
-        if kind != "message":
+        kind, self._request = self._events.get()
+        if kind != "message" or self._events.get()[0] != "message":  # the second says that it may begin
             self._connection.close()
             return
-        self._request = request
         try:
             self._start()
         except OSError as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from kestra_magic.process.events import Event, Reason
@@ -85,6 +85,11 @@ class Found:
 class Running(Protocol):
     """A job that runs: its events to the end, a way to end it, and what it left."""
 
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended, also where that was not told yet."""
+        ...
+
     def events(self) -> Iterator[Event]: ...
 
     def stop(self, *, grace: float | None = None, reason: Reason = "stop") -> None: ...
@@ -97,7 +102,9 @@ class Runner(Protocol):
 
     def root(self, run: str) -> Path: ...
 
-    def start(self, job: Job) -> Running: ...
+    def start(self, job: Job, ready: Callable[[], object] = bool) -> Running:
+        """Start *job*; *ready* is called before its process exists, and if it raises none will."""
+        ...
 
     def attach(self, job: Job) -> Running:
         """Return what another kernel started, live or ended, told from its beginning.

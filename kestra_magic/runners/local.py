@@ -12,9 +12,10 @@ from kestra_magic.settings import current
 from kestra_magic.workspace.directory import WorkDirectory
 from kestra_magic.workspace.inputs import PlacedFile, place
 from kestra_magic.workspace.outputs import changed, collect, snapshot
+from kestra_magic.workspace.transfer import make_private
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from kestra_magic.process.events import Event, Reason
     from kestra_magic.runners.job import Job, Placed
@@ -44,10 +45,12 @@ class LocalRunner:
     def root(self, run: str) -> Path:
         return self.work / run
 
-    def start(self, job: Job) -> LocalRunning:
+    def start(self, job: Job, ready: Callable[[], object] = bool) -> LocalRunning:
+        if job.inputs:  # placing them may take long: who dies meanwhile shall be known
+            ready, _ = bool, ready()
         furnish(job)
         before = snapshot(Path(job.root)) if job.here and not job.outputs else None
-        return LocalRunning(job, supervise.start(command(job)), before)
+        return LocalRunning(job, supervise.start(command(job), ready), before)
 
     def attach(self, job: Job) -> LocalRunning:
         return LocalRunning(job, supervise.attach(Path(job.log_dir), show_bytes=2 * current().head_bytes))
@@ -63,6 +66,10 @@ class LocalRunning:
 
     def events(self) -> Iterator[Event]:
         return self._child.events()
+
+    @property
+    def ended(self) -> bool:
+        return self._child.ended.is_set()
 
     def stop(self, *, grace: float | None = None, reason: Reason = "stop") -> None:
         self._child.stop(grace=grace, reason=reason)
@@ -80,7 +87,7 @@ def furnish(job: Job) -> None:
     Raises:
         KestraMagicError: a name leads out of the directory, an original is gone, or the disk does not take it.
     """
-    os.makedirs(job.log_dir, mode=0o700, exist_ok=True)
+    make_private(Path(job.log_dir))
     directory = WorkDirectory(Path(job.root)) if job.here or job.shared else _made(Path(job.root))
     for folder in job.folders:
         made = directory.path / folder if folder.isalnum() else directory.resolve(folder)

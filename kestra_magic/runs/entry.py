@@ -36,6 +36,7 @@ class Entry:
         self._begun = of is not None and not context.again
         self._context = context
         self._journal = journal
+        self._started: dict[str, Any] = {}
         self._attempts: dict[str, tuple[str, str]] = {}
         self._lock = threading.Lock()
 
@@ -79,10 +80,15 @@ class Entry:
         request, mask = self._request() if self._context.cell else None, self._context.masked_values()
         self._told(self._journal.launching(self._context.id, secrets=secrets, request=request, mask=mask, **known))
 
-    def started(self, event: Started) -> None:
-        if self._journal is not None and self.mine:
-            ticks = started_ticks(event.pid) or None
-            self._told(self._journal.started(self._context.id, pid=event.pid, started_ticks=ticks))
+    def started(self, event: Started, *, over: bool = False) -> None:
+        """Its process exists; of one that is *over* already that is written down with its end."""
+        if self._journal is None or not self.mine:
+            return
+        if over:
+            self._started = {"pid": event.pid, "started": event.at}
+            return
+        ticks = started_ticks(event.pid) or None
+        self._told(self._journal.started(self._context.id, pid=event.pid, started_ticks=ticks))
 
     def over(self, prepared: Prepared) -> None:
         """All processes of that attempt are gone, and its directory with them."""
@@ -102,7 +108,7 @@ class Entry:
         self.begin()  # of a cell that failed before its process
         code = next((result.exit_code for result in reversed(self._context.live.values())), None)
         mask = self._context.masked_values()
-        self._journal.ended(self._context.id, state.value, exit_code=code, error=error, mask=mask)
+        self._journal.ended(self._context.id, state.value, exit_code=code, error=error, mask=mask, **self._started)
 
     def _died_with_kernel(self) -> bool:
         return any(result.exit and result.exit.reason == "kernel" for result in self._context.live.values())

@@ -161,10 +161,11 @@ class Journal:
         exit_code: int | None = None,
         error: str = "",
         mask: Iterable[str] = (),
+        **started: float,
     ) -> Notice | None:
-        """It has ended, as Kestra names it."""
+        """It has ended, as Kestra names it; what is not yet known of how it *started* is written with it."""
         said = painted(error, forms(mask))
-        notice = self._change(run, state=state, exit_code=exit_code, error=said, ended=time.time())
+        notice = self._change(run, state=state, exit_code=exit_code, error=said, ended=time.time(), **started)
         forgotten = self.forget(run)
         return notice or forgotten
 

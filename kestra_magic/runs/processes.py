@@ -56,12 +56,15 @@ class ProcessLife(Life):
 
     def _begun(self) -> Running:
         assert self.result.prepared is not None
+        running = self._runner.start(self.result.prepared.job, self._launching)
+        self.context.launched.set()
+        return running
+
+    def _launching(self) -> None:
+        assert self.result.prepared is not None
         self.context.entry.launching(self.result.prepared)
         for sentence in self.context.told():
             self._log("WARN", sentence)
-        running = self._runner.start(self.result.prepared.job)
-        self.context.launched.set()
-        return running
 
     def _watch(self, helper: Popen[str] | None) -> None:
         """Something is installed for the task, or someone else's work is awaited: that ends with it.
@@ -108,7 +111,7 @@ class ProcessLife(Life):
                 listener.hear(event)
             elif isinstance(event, Started) and not event.where:
                 here = True
-                self.context.entry.started(event)
+                self.context.entry.started(event, over=running.ended)
             elif isinstance(event, Usage):
                 self.result.saw(processes=event.processes)
                 if here:

@@ -34,6 +34,9 @@ TICK_SECONDS = 0.05
 HEAD_START = 0.05
 """Seconds that a process has to begin before anything is displayed: both take a millisecond, and none waits."""
 
+REST_SECONDS = 0.03
+"""Seconds after the end in which its result is shown before what it left is cleaned up: Python does one at a time."""
+
 
 class TaskException(KestraMagicError):
     """A run that did not end well, raised by `Run.check`.
@@ -68,6 +71,7 @@ class Run:
         self.context = context
         self._engine = engine
         self.failure: KestraMagicError | None = None
+        self._hurry = threading.Event()
         self._thread = threading.Thread(
             target=copy_context().run, args=(self._go,), name=f"kestra-{self.name}", daemon=True
         )
@@ -85,15 +89,23 @@ class Run:
         state, error = State.FAILED, "a mistake of ours: see its traceback"
         try:
             state, error = self._state()
-        finally:  # whatever went wrong here, whoever listens must not wait for ever
-            context.launched.set()
-            context.emit(Settled(state=state, error=error, outputs=context.outputs, at=time.time()))
+        finally:
+            self._ended(state, error)
+        self._hurry.wait(REST_SECONDS)
+        context.swept()
+        context.afterwards()
+
+    def _ended(self, state: State, error: str) -> None:
+        """Whatever goes wrong here, whoever listens must not wait for ever."""
+        context = self.context
+        context.launched.set()
+        try:
             if context.gpus:
                 context.gpus.release()
             context.entry.end(state, error)
+        finally:
+            context.emit(Settled(state=state, error=error, outputs=context.outputs, at=time.time()))
             context.broadcast.close()
-            context.swept()
-            context.afterwards()
 
     def _state(self) -> tuple[State, str]:
         context = self.context
@@ -331,6 +343,7 @@ class Run:
 
     def cleared(self, seconds: float | None = None) -> None:
         """Wait, of a run that has ended, until its directories are gone too: a cell shows its result before that."""
+        self._hurry.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(seconds)
 

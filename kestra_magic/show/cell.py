@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from kestra_magic.process.events import Stream
 
-__all__ = ["Cell", "Frontend", "LateCell", "ThisCell", "cell_of", "frontend", "takes_console"]
+__all__ = ["Cell", "Frontend", "PrintedCell", "SentCell", "cell_of", "frontend", "takes_console"]
 
 
 class Frontend(StrEnum):
@@ -85,11 +85,20 @@ def cell_of(shell: Any, *, background: bool = False, per_second: int = 20) -> Ce
         shell: IPython's ``InteractiveShell``, or None in plain Python.
         per_second: messages a second at most; a browser bears no more.
     """
-    late = background and frontend(shell).jupyter
-    return (LateCell if late else ThisCell)(shell, per_second=per_second)
+    sent = frontend(shell).jupyter and (background or not _overheard(shell))
+    return (SentCell if sent else PrintedCell)(shell, per_second=per_second)
 
 
-class ThisCell:
+def _overheard(shell: Any) -> bool:
+    """Whether something stands between a print and the kernel's socket: `%%capture`, `redirect_stdout`, a hook."""
+    ways = (sys.stdout, sys.stderr, shell.display_pub)
+    if not all(type(way).__module__.startswith("ipykernel.") for way in ways):
+        return True
+    crossed = (sys.stdout.name, sys.stderr.name) != ("stdout", "stderr")
+    return crossed or any(getattr(way, "_hooks", ()) or getattr(way, "echo", None) for way in ways)
+
+
+class PrintedCell:
     """The cell that runs now, written by its own thread: so `%%capture` and `redirect_stdout` see it, on any kernel."""
 
     def __init__(self, shell: Any = None, *, per_second: int = 20) -> None:
@@ -125,10 +134,11 @@ class ThisCell:
         return sys.stderr if self._last == "stderr" else sys.stdout
 
 
-class LateCell:
-    """A cell that may have ended: each message names it as its parent.
+class SentCell:
+    """A cell of a kernel, which may have ended: each message names it as its parent.
 
-    A thread's `print` reaches whatever cell runs then (ipykernel 6.17, and 7.1 and later).
+    A thread's `print` reaches whatever cell runs then (ipykernel 6.17, and 7.1 and later). Each flush of a kernel's
+    stream waits for another thread; of these there are five in a cell that prints a line and displays something.
     """
 
     def __init__(self, shell: Any, *, per_second: int = 20) -> None:
@@ -138,6 +148,7 @@ class LateCell:
         self._pause = 1 / per_second
         self._sent = 0.0
         self._waiting: list[tuple[Stream, str]] = []
+        self._printed = True
         self._timer: threading.Timer | None = None
         self._lock = threading.RLock()
 
@@ -163,13 +174,17 @@ class LateCell:
     def _flush(self) -> None:
         with self._lock:
             self._timer = None
-            self._sent = time.monotonic()
             waiting, self._waiting = self._waiting, []
             for name, text in _joined(waiting):
+                self._sent = time.monotonic()
                 self._send("stream", {"name": name, "text": text}, f"stream.{name}".encode())
 
     def _send(self, kind: str, content: dict[str, Any], ident: bytes) -> None:
         kernel = self._kernel
+        if self._printed:  # what the cell printed before comes before
+            self._printed = False
+            sys.stdout.flush()
+            sys.stderr.flush()
         kernel.session.send(kernel.iopub_socket, kind, content, parent=self._parent, ident=ident)
 
 

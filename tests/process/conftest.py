@@ -62,9 +62,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
     def starting(argv: tuple[str, ...], **more: Any) -> supervise.Child:
         folder = more.pop("log_dir", None) or tmp_path / f"log{len(children)}"
         folder.mkdir(mode=0o700, exist_ok=True)
-        env = {**os.environ, **more.pop("env", {})}
+        env, ready = {**os.environ, **more.pop("env", {})}, more.pop("ready", bool)
         command = supervise.Command(argv=argv, env=env, cwd=more.pop("cwd", tmp_path), log_dir=folder, **more)
-        children.append(supervise.start(command))
+        children.append(supervise.start(command, ready))
         return children[-1]
 
     yield starting

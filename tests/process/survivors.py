@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from kestra_magic.process import system
 
-__all__ = ["Witness", "bearing", "helpers_of", "wait_until"]
+__all__ = ["Witness", "bearing", "helpers_of", "marked", "wait_until"]
 
 PATIENCE = 10.0
 
@@ -25,7 +25,7 @@ def bearing(token: str) -> list[int]:
 
 
 def marked(mark: int) -> list[int]:
-    """Return the living processes of the run with *mark*, but for its guardian."""
+    """Return the living processes of the run with *mark*, its guardian too."""
     return [p for p, process in system.processes().items() if process.lives and system.marked(p, mark)]
 
 

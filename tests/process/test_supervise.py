@@ -39,6 +39,23 @@ def test_the_code_is_that_of_a_shell(start: Start, script: str, code: int) -> No
     assert end(list(start(sh(script)).events())).code == code
 
 
+def test_no_process_exists_until_all_is_ready(start: Start, token: str) -> None:
+    born: list[list[int]] = []
+
+    list(start(sh(f": {token}"), ready=lambda: born.append(bearing(token))).events())
+
+    assert born == [[]]
+
+
+def test_what_does_not_become_ready_is_not_started(start: Start, tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        start(sh(f"touch {tmp_path}/one"), ready=lambda: 1 // 0)
+    list(start(sh(f"touch {tmp_path}/other")).events())
+
+    assert (tmp_path / "other").exists()
+    assert not (tmp_path / "one").exists()
+
+
 def test_standard_input_is_empty(start: Start) -> None:
     assert text(list(start(sh("cat; echo done")).events())) == "done\n"
 

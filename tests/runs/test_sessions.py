@@ -177,6 +177,7 @@ class Torn:
 
     running: Running
     looked: threading.Semaphore
+    ended = False
 
     def events(self) -> Iterator[Event]:
         for event in self.running.events():
@@ -189,7 +190,7 @@ class Torn:
 def test_nobody_measures_a_run_whose_events_broke_off(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
     library, start = Measured(3 * GB), LocalRunner.start
     monkeypatch.setattr("kestra_magic.process.gpu.nvml", lambda: library)
-    monkeypatch.setattr(LocalRunner, "start", lambda self, job: Torn(start(self, job), library.looks))
+    monkeypatch.setattr(LocalRunner, "start", lambda self, job, ready: Torn(start(self, job, ready), library.looks))
 
     assert begin("exec sleep 300").wait().error == "torn"
     assert wait_until(lambda: "kestra-gpu" not in [thread.name for thread in threading.enumerate()])

@@ -10,7 +10,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
-from kestra_magic.show.cell import Frontend, LateCell, ThisCell, cell_of, frontend
+from kestra_magic.show.cell import Frontend, PrintedCell, SentCell, cell_of, frontend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,7 @@ def test_plain_python_has_a_cell_too(capsys: pytest.CaptureFixture[str]) -> None
 def test_what_a_cell_writes_can_be_captured() -> None:
     ipython = InteractiveShell.instance()
     with capture_output() as captured:
-        cell = ThisCell(ipython)
+        cell = PrintedCell(ipython)
         cell.stream("stdout", "a\n")
         cell.stream("stderr", "b\n")
         cell.display({"text/plain": "done", "text/html": "<b>"})
@@ -80,7 +80,7 @@ def test_a_late_cell_names_its_parent_for_ever() -> None:
 
 def test_a_late_cell_sends_what_comes_together_as_one() -> None:
     ipython = shell()
-    cell = LateCell(ipython, per_second=1)
+    cell = SentCell(ipython, per_second=1)
     for name, text in (("stdout", "first\n"), ("stdout", "a\n"), ("stdout", "b\n"), ("stderr", "c\n")):
         cell.stream(name, text)  # type: ignore[arg-type]
     cell.display({"text/plain": "done"})
@@ -96,7 +96,7 @@ def test_a_late_cell_sends_what_comes_together_as_one() -> None:
 
 def test_a_late_cell_does_not_keep_what_nothing_follows() -> None:
     ipython = shell()
-    cell = LateCell(ipython, per_second=100)
+    cell = SentCell(ipython, per_second=100)
     cell.stream("stdout", "first\n")
     cell.stream("stdout", "last\n")
     if cell._timer is not None:
@@ -106,7 +106,7 @@ def test_a_late_cell_does_not_keep_what_nothing_follows() -> None:
 
 
 def test_without_a_kernel_a_background_run_writes_like_any_other() -> None:
-    assert isinstance(cell_of(None, background=True), ThisCell)
+    assert isinstance(cell_of(None, background=True), PrintedCell)
 
 
 START = """
@@ -121,6 +121,27 @@ def late():
     cell.display({"text/plain": "done"})
 thread = threading.Thread(target=late, daemon=True)
 thread.start()
+"""
+
+OVERHEARS = """
+import contextlib, io, sys
+from IPython.utils.capture import capture_output
+from kestra_magic.show.cell import cell_of
+@contextlib.contextmanager
+def hooked(publisher):
+    keep = lambda message: message
+    publisher.register_hook(keep)
+    try:
+        yield
+    finally:
+        publisher.unregister_hook(keep)
+"""
+SPEAKS = """
+print("before")
+cell = cell_of(get_ipython())
+cell.stream("stdout", "said\\n")
+cell.display({"text/plain": "done"})
+print("after")
 """
 
 
@@ -155,3 +176,25 @@ def test_on_a_real_kernel_a_thread_speaks_into_its_own_cell(kernel: Any) -> None
 
     assert "".join(text for parent, text in said if parent == first) == "".join(f"{n}\n" for n in range(20)) + "done"
     assert [text for parent, text in said if parent == second] == ["mine\n"]
+
+
+@pytest.mark.parametrize(
+    ("within", "kind"),
+    [
+        ("contextlib.nullcontext()", "SentCell"),
+        ("capture_output()", "PrintedCell"),
+        ("contextlib.redirect_stdout(sys.stderr)", "PrintedCell"),
+        ("contextlib.redirect_stderr(io.StringIO())", "PrintedCell"),
+        ("hooked(get_ipython().display_pub)", "PrintedCell"),
+    ],
+)
+def test_on_a_real_kernel_a_cell_is_printed_where_something_overhears_it(kernel: Any, within: str, kind: str) -> None:
+    request = kernel.execute(f"{OVERHEARS}\nwith {within}: cell = cell_of(get_ipython())\nprint(type(cell).__name__)")
+
+    assert said_until(kernel, f"{kind}\n", request)[-1] == (request, f"{kind}\n")
+
+
+def test_on_a_real_kernel_what_the_cell_printed_before_comes_before(kernel: Any) -> None:
+    request = kernel.execute(f"{OVERHEARS}\n{SPEAKS}")
+
+    assert [text for _, text in said_until(kernel, "done", request)] == ["before\n", "said\n", "done", "after\n"]

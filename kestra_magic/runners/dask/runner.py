@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +9,11 @@ from kestra_magic.errors import KestraMagicError
 from kestra_magic.runners.dask.running import DaskRunning
 from kestra_magic.runners.workers import NoWorker
 from kestra_magic.settings import current
+from kestra_magic.workspace.transfer import make_private
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kestra_magic.runners.dask.cluster import Cluster
     from kestra_magic.runners.job import Job
     from kestra_magic.runners.workers import Workers
@@ -32,8 +34,8 @@ class DaskRunner:
     def root(self, run: str) -> Path:
         return Path(current().worker_root) / run
 
-    def start(self, job: Job) -> DaskRunning:
-        """Give *job* to the cluster.
+    def start(self, job: Job, ready: Callable[[], object] = bool) -> DaskRunning:
+        """Give *job* to the cluster; *ready* is called before.
 
         Raises:
             NoWorker: nobody offers what it asks for.
@@ -41,7 +43,8 @@ class DaskRunner:
         """
         _portable(job)
         self.cluster.ensure()
-        os.makedirs(job.log_dir, mode=0o700, exist_ok=True)
+        make_private(Path(job.log_dir))
+        ready()
         return DaskRunning(self.cluster, job, self.workers.choices(), self._absent())
 
     def attach(self, job: Job) -> DaskRunning:

@@ -94,6 +94,10 @@ class DaskRunning:
 
     # Running
 
+    @property
+    def ended(self) -> bool:
+        return self._mirror.ended.is_set()
+
     def events(self) -> Iterator[Event]:
         """Yield what happens, to the end.
 

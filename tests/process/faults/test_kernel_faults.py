@@ -11,7 +11,7 @@ import pytest
 
 from kestra_magic.process import sweep, system
 from tests.process.faults.conftest import Group, Kernel, stubborn
-from tests.process.survivors import Witness, bearing, wait_until
+from tests.process.survivors import Witness, bearing, marked, wait_until
 
 Check = Callable[[Kernel], None]
 ELEVEN = (
@@ -235,9 +235,10 @@ def test_the_second_stop_does_not_wait(a_kernel: Kernel, token: str) -> None:
 
 def test_stop_ends_all_eleven(a_kernel: Kernel, token: str) -> None:
     a_kernel.begin(eleven(token), grace=0.2)
-    assert wait_until(lambda: len(bearing(token)) == 12)
+    mark = a_kernel.do("said = c.marker")
+    assert wait_until(lambda: len(marked(mark)) == 13 + 1)  # a plain `sleep` bears no token, the guardian the mark
 
     said = a_kernel.do("c.stop(); said = last(c)")
 
     assert bearing(token) == []
-    assert "ended=13, strays=4" in said  # a plain `sleep` bears no token
+    assert "ended=13, strays=4" in said
