@@ -68,6 +68,7 @@ def refusal(error: OSError) -> str:
         errno.EROFS: "the file system is read-only",
         errno.ENOTDIR: "it is no folder, and one is needed",
         errno.EISDIR: "it is a folder, and a file is needed",
+        errno.EEXIST: "a file lies where a folder is needed",
         errno.ENAMETOOLONG: "the name is too long",
     }.get(error.errno or 0, error.strerror or str(error))
 

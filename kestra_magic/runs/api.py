@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from kestra_magic.errors import KestraMagicError
 from kestra_magic.expressions.render import render as render_text
 from kestra_magic.expressions.render import render_typed
 from kestra_magic.expressions.scope import Scope
 from kestra_magic.model.source import Source, read_source
 from kestra_magic.runs.history import History, history
-from kestra_magic.runs.request import Request
+from kestra_magic.runs.request import Request, given_in_python
 from kestra_magic.runs.session import session
 
 if TYPE_CHECKING:
@@ -55,10 +56,9 @@ def run(
     """
     text, lang = _text(target)
     values = {**(inputs or {}), **_named(files or {})}
-    given = {key.replace("_", "-"): value for key, value in options.items()}
     given = {
         "lang": lang,
-        **given,
+        **given_in_python(options),
         "input": list(inputs or {}),
         "file": [f"{dest}={key}" for dest, key in _keys(files or {})],
     }
@@ -70,7 +70,11 @@ def run(
 def _text(target: str | Path) -> tuple[str, str]:
     if isinstance(target, str):
         return target, "shell"
-    return read_source(target).text, SUFFIXES.get(target.suffix, "shell")
+    if not isinstance(target, Path):
+        raise KestraMagicError(
+            f"`run` takes the text of a cell, or the Path of a script, and no {type(target).__name__}"
+        )
+    return read_source(target, str(target)).text, SUFFIXES.get(target.suffix, "shell")
 
 
 def _keys(files: Mapping[str, object]) -> list[tuple[str, str]]:

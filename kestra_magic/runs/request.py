@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from kestra_magic.model.source import Path as Way
 
-__all__ = ["LANGS", "OWN_KEYS", "CellDocument", "Request", "Written", "early", "flow_lines", "read"]
+__all__ = ["LANGS", "OWN_KEYS", "CellDocument", "Request", "Written", "early", "flow_lines", "given_in_python", "read"]
 
 SHELLS = {"bash": ["/bin/bash", "-o", "pipefail", "-c"], "zsh": ["/bin/zsh", "-o", "pipefail", "-c"]}
 LANGS = (
@@ -37,6 +37,7 @@ _EARLY = re.compile(rf"^#\| *(?:{'|'.join(EARLY)}) *:", re.MULTILINE)
 FLAGS = ("here", "raw", "no-raise", "requeue", "strict", "merge", "tty", "bg", "detach", "replace", *EARLY)
 OF_FLOWS = ("grace", "background", "merge")
 """What a `#|` line above a flow may say besides the options of its magic."""
+OF_A_CELL = (*EARLY, "bind", "no-raise", "bg")
 BACKGROUND = ("wait", "kill", "keep")
 
 
@@ -164,19 +165,43 @@ def _divided(document: Document) -> tuple[dict[str, Any], dict[str, Any]]:
     return _checked(own, document), {key: value[key] for key in value if key not in own}
 
 
+def given_in_python(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Read options as Python gives them: `_` for `-`, one text for a list of one.
+
+    Raises:
+        KestraMagicError: there is no such option, or it cannot have that value.
+    """
+    named = {key.replace("_", "-"): value for key, value in options.items()}
+    for key, value in named.items():
+        if key in OF_A_CELL:
+            raise KestraMagicError(f"`{key}` is an option of a cell: from Python it does nothing")
+        if key not in OWN_KEYS:
+            raise KestraMagicError(f"there is no option `{key}`{did_you_mean(key, OWN_KEYS)}")
+        if said := _amiss(key, value):
+            raise KestraMagicError(f"{key}: {said}")
+    return {key: _as_list(value) if key in LISTS else _meant(key, value) for key, value in named.items()}
+
+
 def _checked(own: dict[str, Any], document: Document) -> dict[str, Any]:
     """Return our own keys with their values as they are meant: in YAML as Kestra reads it, `no` is a text."""
     for key, value in own.items():
-        if key in FLAGS and not isinstance(value, bool):
-            said = f"must be `true` or `false`, but is `{value}`"
-        elif key == "background" and value not in BACKGROUND:
-            said = f"must be one of {', '.join(f'`{way}`' for way in BACKGROUND)}, but is `{value}`"
-        elif key == "grace" and _seconds(value) is None:
-            said = f"must be a number of seconds, or a duration like 5s, but is `{value}`"
-        else:
-            continue
-        raise SourceError(document.source, [Problem(document.line((key,)), f"{key}: {said}")])
-    return own | ({"grace": _seconds(own["grace"])} if "grace" in own else {})
+        if said := _amiss(key, value):
+            raise SourceError(document.source, [Problem(document.line((key,)), f"{key}: {said}")])
+    return {key: _meant(key, value) for key, value in own.items()}
+
+
+def _amiss(key: str, value: Any) -> str:
+    if key in FLAGS and not isinstance(value, bool):
+        return f"must be `true` or `false`, but is `{value}`"
+    if key == "background" and value not in BACKGROUND:
+        return f"must be one of {', '.join(f'`{way}`' for way in BACKGROUND)}, but is `{value}`"
+    if key == "grace" and _seconds(value) is None:
+        return f"must be a number of seconds, or a duration like 5s, but is `{value}`"
+    return ""
+
+
+def _meant(key: str, value: Any) -> Any:
+    return _seconds(value) if key == "grace" else value
 
 
 def _seconds(value: Any) -> float | None:

@@ -1,5 +1,7 @@
 """`kestra_magic.run_flow`: an execution, also a failed one."""
 
+import re
+
 import pytest
 
 import kestra_magic
@@ -105,3 +107,30 @@ def test_a_report_says_what_was_measured_over_time():
     shown = bundle(report)
     assert "bad (attempt 2)" in shown["text/html"]
     assert shown["text/html"].count("margin-left: ") == 4
+
+
+def test_options_are_those_of_a_cell_and_one_text_is_a_list_of_one():
+    run = kestra_magic.run("echo $A; echo 1 > a.txt; echo 2 > b.csv", env={"A": "b c"}, output="*.txt", grace="1m")
+
+    assert (run.stdout, list(run.files), run.context.wishes.grace) == ("b c\n", ["a.txt"], 60.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"timeot": "10m"}, "there is no option `timeot`; did you mean `timeout`?"),
+        ({"background": "maybe"}, "background: must be one of `wait`, `kill`, `keep`"),
+        ({"here": "yes"}, "here: must be `true` or `false`"),
+        ({"dry_run": True}, "`dry-run` is an option of a cell"),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused_before_anything_runs(options, said, tmp_path):
+    with pytest.raises(KestraMagicError, match=re.escape(said)):
+        kestra_magic.run(f"touch {tmp_path}/ran", **options)
+
+    assert not (tmp_path / "ran").exists()
+
+
+def test_neither_text_nor_path_is_told():
+    with pytest.raises(KestraMagicError, match="`run` takes the text of a cell, or the Path of a script, and no int"):
+        kestra_magic.run(3)
