@@ -45,7 +45,8 @@ def run(
     """Run a process cell's text, or a script file, and return the run, also a failed one.
 
     Args:
-        target: the text of a cell (`#|` lines included), or the path of a script.
+        target: the text of a cell (`#|` lines included), the path of a script, or the NAME of a cell that ran in this
+            kernel: the same again.
         inputs: for ``{{ inputs.x }}``; files: placed in the working directory by name (paths, bytes, data).
         bg: return at once.
         options: those of ``%%kestra_process``, with ``_`` for ``-``: ``lang="python"``,
@@ -54,6 +55,8 @@ def run(
     Raises:
         KestraMagicError: what was asked cannot run.
     """
+    if isinstance(target, str) and (earlier := _called(target)) and not (files or options):
+        return earlier.rerun(bg=bg, **(inputs or {}))
     text, lang = _text(target)
     values = {**(inputs or {}), **_named(files or {})}
     given = {
@@ -65,6 +68,10 @@ def run(
     request = Request(source=Source(text), name=name, options=given, notebook=values, beside=session().beside)
     made = session().cell(request)
     return made.start() if bg else made.complete()
+
+
+def _called(name: str) -> Run | None:
+    return next((run for run in reversed(session().runs) if run.name == name and run.context.cell), None)
 
 
 def _text(target: str | Path) -> tuple[str, str]:

@@ -51,6 +51,18 @@ def test_an_execution_has_everything_that_its_tasks_left(tmp_path):
         assert file.read() == b"1\n"
 
 
+def test_a_cell_is_run_with_options_as_python_says_them():
+    run = kestra_magic.run(
+        "echo {{ inputs.word }} $SEED > out.txt", name="said", inputs={"word": "a"}, output="out.*", env={"SEED": 7}
+    )
+
+    assert run.files["out.txt"].read_text() == "a 7\n"
+    again = kestra_magic.run("said", inputs={"word": "b"})
+    assert (again.name, again.files["out.txt"].read_text()) == ("said", "b 7\n")
+    with pytest.raises(KestraMagicError, match="there is no option `tiemout`; did you mean `timeout`"):
+        kestra_magic.run("echo hi", tiemout="1m")
+
+
 def test_a_failed_execution_is_returned_and_checked():
     run = kestra_magic.run_flow(f"- {{id: t, type: {FAIL}, errorMessage: no}}")
 
