@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import sys
-import threading
+import time
+from _thread import start_new_thread  # `threading` waits until it has begun
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,6 @@ from kestra_magic.errors import KestraMagicError, in_a_sentence
 from kestra_magic.magics.help import flow_help, kestra_help, process_help
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
     from types import ModuleType
 
@@ -112,35 +112,31 @@ def matcher(context: CompletionContext) -> Any:
     return completions(context)
 
 
+SOON_SECONDS = 0.02
 MAGICS = (("cell", "kestra_process"), ("cell", "kestra_flow"), ("line", "kestra"), ("cell", "kestra"))
 
 
 def load(shell: InteractiveShell) -> None:
-    """Register the magics and Tab completion, and start the warden: nothing heavy is imported."""
-    from kestra_magic.show import register
-
+    """Register the magics and Tab completion; the warden and how our objects look follow in a moment, in a thread."""
     magics = KestraMagics(shell)
     shell.register_magics(magics)
     shell.configurables.append(magics)
     if getattr(shell, "Completer", None) is not None:
         shell.Completer.custom_matchers.append(matcher)
-    register.install(shell)
-    _soon(_warm)
+    start_new_thread(_follow, (shell, magics))
     live = settings.data_folder() / "live"
     if live.is_dir() and os.listdir(live):
         _recover(shell, live)
 
 
-def _soon(call: Callable[[], None]) -> None:
-    timer = threading.Timer(0.02, call)
-    timer.daemon = True
-    timer.start()
-
-
-def _warm() -> None:
-    """The warden is started meanwhile: whoever runs a cell before waits for it there."""
+def _follow(shell: InteractiveShell, magics: KestraMagics) -> None:
+    """Whoever runs a cell before waits there for the warden; nobody holds an object of ours so soon."""
+    time.sleep(SOON_SECONDS)
     from kestra_magic.process import helpers
+    from kestra_magic.show import register
 
+    if magics in shell.configurables:  # else it was unloaded meanwhile
+        register.install(shell)
     helpers.warm()
 
 
