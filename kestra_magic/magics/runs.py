@@ -97,21 +97,24 @@ def clean(shell: InteractiveShell, rest: str, _cell: str | None) -> None:
     if names:
         raise UsageError("`%kestra clean` takes no NAME")
     here = session()
-    found = here.pruning.candidates(ended="--all" in flags)
-    print("\n".join(map(_listed, found)) or "there is nothing to remove")
-    if found and ("--yes" in flags or _agrees(shell, found)):
+    everything = "--all" in flags
+    found = here.pruning.candidates(ended=everything)
+    print("\n".join(_listed(run, everything) for run in found) or "there is nothing to remove")
+    if found and ("--yes" in flags or _agrees(shell, found, everything)):
         left = here.pruning.remove(found)
         print("\n".join([f"removed {len(found) - len(left)} of {len(found)} runs", *left]))
 
 
-def _listed(run: Pruned) -> str:
-    return f"{run.path}  {run.state or 'did not end'}  {size(run.bytes)}  ({run.reason})"
+def _listed(run: Pruned, everything: bool) -> str:
+    why = "" if everything else f"  ({run.reason})"
+    return f"{run.path}  {run.state or 'did not end'}  {size(run.bytes)}{why}"
 
 
-def _agrees(shell: InteractiveShell, found: list[Pruned]) -> bool:
+def _agrees(shell: InteractiveShell, found: list[Pruned], everything: bool) -> bool:
     total = size(sum(run.bytes for run in found))
     if frontend(shell).jupyter and not frontend(shell).live:
-        print(f"nothing was removed: nobody can be asked here; `%kestra clean --yes` removes these {total}")
+        again = "%kestra clean --all --yes" if everything else "%kestra clean --yes"
+        print(f"nothing was removed: nobody can be asked here; `{again}` removes these {total}")
         return False
     return input(f"Remove these {len(found)} runs ({total})? [y/N] ").strip().lower() in ("y", "yes")
 

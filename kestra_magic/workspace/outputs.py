@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NoSuchFile", "OutputFile", "OutputFiles", "changed", "collect", "matcher", "snapshot"]
 
+_LINE_END = re.compile(r"[\n\r\x85\u2028\u2029]")
+_BROKEN = "{!r} was not collected: as on a server, `**` does not match a line end in a name; `*` does"
 _LOOK = 8192  # bytes that say whether a file is text
 
 
@@ -227,8 +230,15 @@ def collect(root: Path, patterns: Iterable[str]) -> tuple[dict[str, Path], list[
         found.update(matched)
         if not matched:
             misses.append(f"`{pattern}` matched no file{instead(pattern, root, names)}")
+    misses += [_BROKEN.format(name) for name in names if _LINE_END.search(name) and _passed_over(name, found, matchers)]
     misses += [f"folder `{name}` could not be read: nothing in it was collected" for name in unread]
     return {name: root / name for name in sorted(found)}, misses
+
+
+def _passed_over(name: str, found: set[str], matchers: Mapping[str, Callable[[str], bool]]) -> bool:
+    """Whether it is only its line end that keeps a pattern from matching it."""
+    plain = _LINE_END.sub("-", name)
+    return name not in found and any(matches(plain) for matches in matchers.values())
 
 
 def matcher(root: Path, pattern: str) -> Callable[[str], bool]:

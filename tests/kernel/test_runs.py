@@ -22,7 +22,8 @@ def test_clean_lists_and_removes_nothing_where_nobody_can_be_asked(kernel: Kerne
 
     assert "old-1  SUCCESS" in said
     assert "old-2" not in said
-    assert "nothing was removed: nobody can be asked here; `%kestra clean --yes` removes" in said
+    assert "nothing was removed: nobody can be asked here; `%kestra clean --all --yes` removes" in said
+    assert "(age)" not in said
     assert left(kernel, "old") == ["old-1", "old-2"]
 
 

@@ -81,6 +81,16 @@ def test_only_regular_files_are_collected(work: WorkDirectory, tmp_path: Path) -
     assert names(work.path, "**") == ["folder/real", "real"]
 
 
+def test_a_line_end_in_a_name_is_passed_over_and_told(work: WorkDirectory) -> None:
+    """Source: `.` in Java's regular expressions, to which `**` is translated."""
+    found, misses = collect(make(work.path, "a.txt", "x\ny.txt", "z\n.csv"), ["**.txt", "z*"])
+
+    assert list(found) == ["a.txt", "z\n.csv"]
+    assert misses == [
+        r"'x\ny.txt' was not collected: as on a server, `**` does not match a line end in a name; `*` does"
+    ]
+
+
 def test_dotfiles_are_files(work: WorkDirectory) -> None:
     assert names(make(work.path, ".hidden", ".d/x"), "*", "**/*") == [".d/x", ".hidden"]
 
