@@ -63,7 +63,9 @@ def no_nulls(values: list[Any]) -> None:
     """
     nulls = sum(value is None for value in values)
     if nulls:
-        raise KestraMagicError(f"Found '{nulls}' null values on Each, with values={json.dumps(values)}")
+        raise KestraMagicError(
+            f"Found '{nulls}' null values on Each, with values={json.dumps(values, ensure_ascii=False)}"
+        )
 
 
 def as_value(value: Any) -> str:

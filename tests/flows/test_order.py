@@ -136,10 +136,10 @@ def test_loops_within_loops(run):
 
 
 def test_a_null_value_and_no_value(run):
-    null = run(f"  - {{id: a, type: {FLOW}.ForEach, values: [1, null], tasks: [{{id: t, type: {LOG}, message: x}}]}}\n")
+    null = run(f"  - {{id: a, type: {FLOW}.ForEach, values: [ü, null], tasks: [{{id: t, type: {LOG}, message: x}}]}}\n")
     none = run(f"  - {{id: a, type: {FLOW}.ForEach, values: [], tasks: [{{id: t, type: {LOG}, message: x}}]}}\n")
 
-    assert null.error == "Found '1' null values on Each, with values=[1, null]"
+    assert null.error == "Found '1' null values on Each, with values=[\"ü\", null]"
     assert (none.state, states(none)) == ("SUCCESS", {"a": "SUCCESS"})
 
 
