@@ -106,9 +106,15 @@ class Place:
             return given.resolve(render or self.render) if whole else each_text(given, render or self.render, keys=True)
 
     def timeout(self, task: Task) -> float | None:
-        """Return the seconds after which *task* is ended."""
+        """Return the seconds after which *task* is ended.
+
+        Raises:
+            KestraMagicError: none can have gone by: a server refuses that too (Failsafe's ``Timeout``).
+        """
         given = self.resolve(task, "timeout")
-        return None if given is None else given.total_seconds()
+        if given is not None and given.total_seconds() <= 0:
+            raise KestraMagicError(f"timeout: must be longer than nothing, but is {given.total_seconds():g} s")
+        return None if given is None else float(given.total_seconds())
 
     def value(self, text: str) -> Any:
         """Render; a lone expression keeps the type of its value."""

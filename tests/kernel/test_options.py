@@ -160,6 +160,8 @@ REFUSED = {
     "-l pyhton": "did you mean `python`?",
     "a b": "one name too many",
     "-t soon": "timeout",
+    "-t -5": "timeout: must be longer than nothing, but is -5 s",
+    "-t 0": "timeout: must be longer than nothing, but is 0 s",
     "-b x": "write `-b VAR=FILE`",
     "-b 1x=f": "`1x` cannot be a variable",
     "-o '['": "`]` is missing",
