@@ -118,7 +118,8 @@ class Guardian:
         try:
             pipes = self._prepare()
             if next_message(connection, kernel, detached=False) is None:
-                os._exit(0)  # its kernel is gone, or could not write down that it begins
+                self._unlisten()  # its kernel is gone, or could not write down that it begins
+                os._exit(0)
             self._start(pipes)
         except LaunchError as error:
             self.errors.append(str(error))
@@ -316,6 +317,11 @@ class Guardian:
         self.listener.listen()
         self.loop.on(self.listener.fileno(), self._accept)
 
+    def _unlisten(self) -> None:
+        if self.listener:
+            with suppress(OSError):
+                os.unlink(self.request["socket"])
+
     def _accept(self) -> None:
         assert self.listener is not None
         self._link(self.listener.accept()[0])
@@ -396,9 +402,7 @@ class Guardian:
         self._report(ending)
         for link in self.links:
             link.finish(2.0 if self.detached else None)
-        if self.listener:
-            with suppress(OSError):
-                os.unlink(self.request["socket"])
+        self._unlisten()
         if self.detached:
             cgroup.leave()
             cgroup.remove(os.getpid())

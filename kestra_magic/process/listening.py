@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["Listening"]
 
 REST_SECONDS = 0.03
+"""Between the end of a run and the making of its guardian's successor: until then its result wants the processor."""
+_NOTICING = tuple(vars(selectors)[name] for name in ("EpollSelector", "KqueueSelector") if hasattr(selectors, name))
+"""Those that hear at once also who was registered while they wait."""
 
 
 class Listening:
@@ -47,10 +50,10 @@ class Listening:
         child.look = self.look
         self.children.add(child)
         self._new.append(child)
-        if isinstance(self._selector, selectors.SelectSelector):  # it does not notice whom it begins to hear meanwhile
-            self._wake.send(b"+")
-        else:
+        if isinstance(self._selector, _NOTICING):
             self._welcome()
+        else:
+            self._wake.send(b"+")
 
     def _listen(self) -> None:
         while True:

@@ -91,9 +91,9 @@ class Run:
             state, error = self._state()
         finally:
             self._ended(state, error)
-        self._hurry.wait(REST_SECONDS)
-        context.swept()
-        context.afterwards()
+            self._hurry.wait(REST_SECONDS)
+            context.swept()
+            context.afterwards()
 
     def _ended(self, state: State, error: str) -> None:
         """Whatever goes wrong here, whoever listens must not wait for ever."""
