@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from _thread import start_new_thread  # `threading` waits until it has begun
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -114,29 +115,48 @@ def matcher(context: CompletionContext) -> Any:
 
 SOON_SECONDS = 0.02
 MAGICS = (("cell", "kestra_process"), ("cell", "kestra_flow"), ("line", "kestra"), ("cell", "kestra"))
+OBJECTS = (
+    ("kestra_magic.runs.run", "Run"),
+    ("kestra_magic.runs.history", "History"),
+    ("kestra_magic.runs.diff", "Difference"),
+    ("kestra_magic.runs.metrics", "Metrics"),
+    ("kestra_magic.runs.report", "Report"),
+    ("kestra_magic.workspace.outputs", "OutputFile"),
+    ("kestra_magic.workspace.outputs", "OutputFiles"),
+)
+"""What is a card wherever it is displayed; `show.looks` is imported then."""
 
 
 def load(shell: InteractiveShell) -> None:
-    """Register the magics and Tab completion; the warden and how our objects look follow in a moment, in a thread."""
+    """Register the magics, Tab completion and our cards, and start the warden: nothing heavy is imported."""
     magics = KestraMagics(shell)
     shell.register_magics(magics)
     shell.configurables.append(magics)
     if getattr(shell, "Completer", None) is not None:
         shell.Completer.custom_matchers.append(matcher)
-    start_new_thread(_follow, (shell, magics))
+    for module, name in OBJECTS:
+        _formatter(shell).for_type_by_name(module, name, partial(_look, shell))
+    start_new_thread(_warm, ())
     live = settings.data_folder() / "live"
     if live.is_dir() and os.listdir(live):
         _recover(shell, live)
 
 
-def _follow(shell: InteractiveShell, magics: KestraMagics) -> None:
-    """Whoever runs a cell before waits there for the warden; nobody holds an object of ours so soon."""
+def _formatter(shell: Any) -> Any:
+    return shell.display_formatter.mimebundle_formatter
+
+
+def _look(shell: InteractiveShell, thing: Any) -> dict[str, Any]:
+    from kestra_magic.show.looks import look
+
+    return look(shell, thing)
+
+
+def _warm() -> None:
+    """The warden is started meanwhile: whoever runs a cell before waits for it there."""
     time.sleep(SOON_SECONDS)
     from kestra_magic.process import helpers
-    from kestra_magic.show import register
 
-    if magics in shell.configurables:  # else it was unloaded meanwhile
-        register.install(shell)
     helpers.warm()
 
 
@@ -152,11 +172,13 @@ def _recover(shell: InteractiveShell, live: Path) -> None:
 
 def unload(shell: InteractiveShell) -> None:
     """Take back what `load` did; runs that live go on until the kernel ends."""
-    from kestra_magic.show import register
-
     for kind, name in MAGICS:
         shell.magics_manager.magics[kind].pop(name, None)
     shell.configurables[:] = [c for c in shell.configurables if not isinstance(c, KestraMagics)]
     if getattr(shell, "Completer", None) is not None and matcher in shell.Completer.custom_matchers:
         shell.Completer.custom_matchers.remove(matcher)
-    register.uninstall(shell)
+    formatter = _formatter(shell)
+    for key in OBJECTS:
+        formatter.deferred_printers.pop(key, None)
+        for known in [known for known in formatter.type_printers if (known.__module__, known.__name__) == key]:
+            formatter.pop(known)

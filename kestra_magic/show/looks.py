@@ -1,8 +1,7 @@
-"""How the notebook's objects look: told to IPython by the names of their types, which know nothing of it."""
+"""How the notebook's objects look, by the names of their types, which know nothing of it."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,36 +9,15 @@ if TYPE_CHECKING:
 
     Bundle = dict[str, Any]
 
-__all__ = ["install", "uninstall"]
+__all__ = ["look"]
 
 
-def install(shell: Any) -> None:
-    """Show runs, files and metrics as cards wherever *shell* displays them; nothing else is imported until then."""
-    for (module, name), look in _looks(shell).items():
-        shell.display_formatter.mimebundle_formatter.for_type_by_name(module, name, look)
+def look(shell: Any, thing: Any) -> Bundle:
+    """Return *thing* as a card, where *shell* displays it."""
+    return next(_LOOKS[kind.__name__] for kind in type(thing).__mro__ if kind.__name__ in _LOOKS)(shell, thing)
 
 
-def uninstall(shell: Any) -> None:
-    formatter = shell.display_formatter.mimebundle_formatter
-    for key in _looks(shell):
-        formatter.deferred_printers.pop(key, None)
-        for kind in [kind for kind in formatter.type_printers if (kind.__module__, kind.__name__) == key]:
-            formatter.pop(kind)
-
-
-def _looks(shell: Any) -> dict[tuple[str, str], Callable[[Any], Bundle]]:
-    return {
-        ("kestra_magic.runs.run", "Run"): _run,
-        ("kestra_magic.runs.history", "History"): partial(_history, shell),
-        ("kestra_magic.runs.diff", "Difference"): _difference,
-        ("kestra_magic.runs.metrics", "Metrics"): _metrics,
-        ("kestra_magic.runs.report", "Report"): _report,
-        ("kestra_magic.workspace.outputs", "OutputFile"): _file,
-        ("kestra_magic.workspace.outputs", "OutputFiles"): partial(_files, shell),
-    }
-
-
-def _run(run: Any) -> Bundle:
+def _run(_shell: Any, run: Any) -> Bundle:
     from kestra_magic.show.card import result
 
     return dict(result(run))
@@ -56,25 +34,25 @@ def _history(shell: Any, runs: Any) -> Bundle:
     return dict(table(runs, key=RunsTable(runs).key))
 
 
-def _difference(found: Any) -> Bundle:
+def _difference(_shell: Any, found: Any) -> Bundle:
     from kestra_magic.show.difference import bundle
 
     return dict(bundle(found))
 
 
-def _metrics(metrics: Any) -> Bundle:
+def _metrics(_shell: Any, metrics: Any) -> Bundle:
     from kestra_magic.show.card import metric_rows, render
 
     return {"text/html": render("metrics", metrics=metric_rows(metrics)), "text/plain": repr(metrics)}
 
 
-def _report(report: Any) -> Bundle:
+def _report(_shell: Any, report: Any) -> Bundle:
     from kestra_magic.show.report import bundle
 
     return dict(bundle(report))
 
 
-def _file(file: Any) -> Bundle:
+def _file(_shell: Any, file: Any) -> Bundle:
     from kestra_magic.show.card import file_cards, render
 
     (card,) = file_cards({file.name: file})
@@ -99,3 +77,14 @@ def _live(shell: Any, files: Any) -> str:
     from kestra_magic.show.filestable import FilesTable
 
     return FilesTable(files, shell.user_ns).key
+
+
+_LOOKS: dict[str, Callable[[Any, Any], Bundle]] = {
+    "Run": _run,
+    "History": _history,
+    "Difference": _difference,
+    "Metrics": _metrics,
+    "Report": _report,
+    "OutputFile": _file,
+    "OutputFiles": _files,
+}
