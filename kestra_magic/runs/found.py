@@ -12,7 +12,9 @@ from kestra_magic.errors import KestraMagicError
 from kestra_magic.process.events import Exited, Requeued, Started
 from kestra_magic.process.logs import LogFile
 from kestra_magic.process.recorder import read_status
+from kestra_magic.process.sweep import Identity, end_left, gone
 from kestra_magic.runs.markers import Metric
+from kestra_magic.runs.owner import Owner
 from kestra_magic.runs.prepared import read_prepared
 from kestra_magic.runs.processes import ProcessLife
 from kestra_magic.runs.progress import Declared, Settled, State
@@ -27,11 +29,14 @@ if TYPE_CHECKING:
     from kestra_magic.model.tasks import ScriptTask
     from kestra_magic.runners.job import Running
     from kestra_magic.runs.context import Context
+    from kestra_magic.runs.journal import Record
     from kestra_magic.runs.progress import Happening
 
-__all__ = ["Found", "Joined", "attempts", "exited", "read_back", "read_tasks"]
+__all__ = ["Found", "Joined", "attempts", "end_rest", "exited", "read_back", "read_tasks"]
 
 LOOK_SECONDS = 0.1
+GUARDIAN_SECONDS = 2.0
+"""A guardian that has lost its kernel ends what it watches over and says how that ended, within milliseconds."""
 _FIGURES = (
     "code", "reason", "error", "ended", "strays", "stdout_lines", "stderr_lines", "log_bytes", "lost_bytes",
     "cpu_seconds", "rss_bytes", "read_bytes", "write_bytes",
@@ -49,6 +54,24 @@ def exited(log_dir: Path) -> dict[str, Any]:
     """Return how the guardian says that it ended; nothing if it did not say so."""
     told = read_status(log_dir)
     return {"at": told["exited"], **{name: told[name] for name in _FIGURES if name in told}} if "exited" in told else {}
+
+
+def end_rest(record: Record) -> int:
+    """End what still lives of a run that nobody watches over, and return how many processes that were.
+
+    They are recognised by identity and by marks: a number may be another's by now.
+    """
+    owner = record.owner
+    here = Owner.me()
+    if (owner.host, owner.boot) != (here.host, here.boot):
+        return 0
+    for told in map(read_status, attempts(Path(record.folder))):
+        if told.get("guardian") and owner.space == here.space:
+            gone(Identity(owner.boot, told["guardian"], told["guardian_start"]), GUARDIAN_SECONDS)
+    marks = [int(mark, 16) for mark in record.marker.split()]
+    pid = record.pid if record.pid and owner.space == here.space and len(marks) == 1 else 0
+    roots = [Identity(owner.boot, pid or 0, record.started_ticks or 0 if pid else 0) for _ in marks]
+    return sum(end_left(root, mark) for root, mark in zip(roots, marks, strict=True))
 
 
 class Joined(ProcessLife):
@@ -81,6 +104,7 @@ class Joined(ProcessLife):
 
     def _collect(self, running: Running) -> None:
         if self.context.entry.claim():
+            self._end_rest()
             return super()._collect(running)
         journal, record = self.context.journal, self.context.of
         assert journal is not None
@@ -93,6 +117,12 @@ class Joined(ProcessLife):
         self.result.files = _files(self.context, told)
         self.result.outputs = self._outputs()
         return None
+
+    def _end_rest(self) -> None:
+        """Nobody watches over it any more: what still lives of it would live on unseen."""
+        assert self.context.of is not None
+        if self.result.exit is None and (ended := end_rest(self.context.of)):
+            self._log("WARN", f"{ended} process{'es' if ended != 1 else ''} that it had left ended now")
 
 
 class Found:

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.process.recorder import read_status
-from kestra_magic.process.sweep import Identity, end_left, gone
 from kestra_magic.runs.attach import begin_again, join
-from kestra_magic.runs.found import attempts
-from kestra_magic.runs.owner import Owner
+from kestra_magic.runs.found import attempts, end_rest
 from kestra_magic.runs.record import LOST, write_lost
 from kestra_magic.settings import current
 from kestra_magic.workspace.removal import remove_tree
@@ -22,9 +20,6 @@ if TYPE_CHECKING:
     from kestra_magic.runs.session import Session
 
 __all__ = ["Recovery", "recover"]
-
-GUARDIAN_SECONDS = 2.0
-"""A guardian that has lost its kernel ends what it watches over and says how that ended, within milliseconds."""
 
 
 @dataclass(slots=True)
@@ -64,7 +59,7 @@ def recover(session: Session) -> Recovery:
 
 
 def _dealt(session: Session, record: Record, found: Recovery) -> str:
-    ended = _end(record)
+    ended = end_rest(record)
     too = f", and {_counted(ended, 'process', 'processes')} of it ended now" if ended else ""
     if _finished(record):
         run = join(session, record).start().wait()
@@ -89,21 +84,6 @@ def _again(session: Session, record: Record, found: Recovery) -> str:
         raise KestraMagicError(f"it was tried {_counted(record.attempt, 'time')}")
     found.again.append(begin_again(session, record))
     return f"begins again from the beginning (attempt {record.attempt + 1} of {most})"
-
-
-def _end(record: Record) -> int:
-    """End what still lives of it, recognised by identity and by marks: a number may be another's by now."""
-    owner = record.owner
-    here = Owner.me()
-    if (owner.host, owner.boot) != (here.host, here.boot):
-        return 0
-    for told in map(read_status, attempts(Path(record.folder))):
-        if told.get("guardian") and owner.space == here.space:
-            gone(Identity(owner.boot, told["guardian"], told["guardian_start"]), GUARDIAN_SECONDS)
-    marks = [int(mark, 16) for mark in record.marker.split()]
-    pid = record.pid if record.pid and owner.space == here.space and len(marks) == 1 else 0
-    roots = [Identity(owner.boot, pid or 0, record.started_ticks or 0 if pid else 0) for _ in marks]
-    return sum(end_left(root, mark) for root, mark in zip(roots, marks, strict=True))
 
 
 def _finished(record: Record) -> bool:

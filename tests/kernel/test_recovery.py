@@ -249,6 +249,7 @@ def test_a_detached_run_whose_guardian_is_gone_too_is_lost_and_never_running(lef
     """As after a power cut: whatever ran is dead, and nobody wrote how it ended."""
     pid = left(f"%%kestra_process far --detach -o a.txt\necho 1 > a.txt; {UP}; sleep 300")
     guardian = psutil.Process(pid).parent()
+    assert wait_until(lambda: guardian.parent().name() != "kst-warden")  # who would end it too
     guardian.kill()
     guardian.wait()
     second = begin()

@@ -166,6 +166,8 @@ def _entries(run: Run, result: TaskResult) -> list[dict[str, Any]]:
     lines = [("INFO", line) for line in result.stdout.splitlines()] + [
         ("ERROR", line) for line in result.stderr.splitlines()
     ]
+    if not at and not run.ended:  # what it writes is on disk a moment before its start is told
+        lines = []
     who = {"executionId": run.id, "taskRunId": result.id, "taskId": result.task_id, "attemptNumber": 0}
     told = [
         {
