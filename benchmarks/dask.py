@@ -89,7 +89,7 @@ class Measures:
         """Return the CPU seconds of client, scheduler, workers, and what they started and waited for."""
         roots = [psutil.Process(process.pid) for process in self.cluster.processes.values()]
         there = [process for root in roots for process in (root, *root.children(recursive=True))]
-        return time.process_time() + sum(sum(process.cpu_times()[:4]) for process in there)
+        return time.process_time() + sum(map(_spent, there))
 
     def at_once(self) -> float:
         jobs = [self.job(self.there, f"echo {n}") for n in range(200)]
@@ -144,6 +144,14 @@ class Measures:
                     running.stop()
             took.append(time.perf_counter() - stopped)
         return Figure("cancel, until a tree that dies on TERM is dead", statistics.median(took) * 1000, "ms", most=100)
+
+
+def _spent(process: psutil.Process) -> float:
+    """A guardian that has just ended is counted with its parent."""
+    try:
+        return float(sum(process.cpu_times()[:4]))
+    except psutil.NoSuchProcess:
+        return 0.0
 
 
 def _peak(pid: int, *, forget: bool = False) -> int:
