@@ -75,10 +75,11 @@ class Listening:
         return None if first == math.inf else max(0.0, first - time.monotonic())
 
     def _welcome(self) -> None:
-        with suppress(IndexError):
-            child = self._new.popleft()
-            if child.connection is not None:
-                self._selector.register(child.connection, selectors.EVENT_READ, child)
+        with suppress(IndexError):  # two threads may welcome at once: who finds nobody is done
+            while True:
+                child = self._new.popleft()
+                if child.connection is not None:
+                    self._selector.register(child.connection, selectors.EVENT_READ, child)
 
     def _hear(self, child: Child, fd: int) -> None:
         """Whatever goes wrong with one run, the others go on, and who waits for it must not wait for ever."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from kestra_magic.runs.again import Names, request_of
 from kestra_magic.runs.context import Context
 from kestra_magic.runs.elsewhere import Elsewhere, is_carried
 from kestra_magic.runs.flowrun import FlowRun
-from kestra_magic.runs.found import Found, Joined, attempts, read_back
+from kestra_magic.runs.found import Found, Joined, attempts, is_guarded, read_back
 from kestra_magic.runs.request import Request, read
 from kestra_magic.runs.run import Run
 from kestra_magic.settings import current
@@ -70,6 +71,7 @@ def found(session: Session, record: Record) -> Run:
         context = _context(session, record)
         return session.take(FlowRun(context, Elsewhere(context)).start())
     if record.ended is None and record.detached and read_status(_last(record)):
+        _reachable(record)
         return session.take(join(session, record).start())
     if record.ended is None and record.owner.lives():
         here = "it starts just now" if record.detached else "only what is started with `--detach` can be attached"
@@ -77,6 +79,21 @@ def found(session: Session, record: Record) -> Run:
     context = _context(session, record)
     read_back(context)
     return session.take(_run(context, Found()))
+
+
+def _reachable(record: Record) -> None:
+    """Of a run that cannot be asked nothing may be collected while it lives.
+
+    Raises:
+        KestraMagicError: its guardian lives, but its door is gone: the folder of a login goes when its person does.
+    """
+    door = read_status(_last(record))["socket"]
+    if record.owner.is_foreign() or os.path.exists(door):
+        return
+    told = read_status(_last(record))  # who ends writes that down, and then closes the door
+    if "exited" not in told and is_guarded(record, told):
+        who = f"`{record.name}` lives (process {told['pid']}, watched over by {told['guardian']})"
+        raise KestraMagicError(f"{who}, but `{door}`, through which it is reached, is gone: wait for its end")
 
 
 def join(session: Session, record: Record) -> Run:

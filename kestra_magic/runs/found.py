@@ -12,7 +12,7 @@ from kestra_magic.errors import KestraMagicError
 from kestra_magic.process.events import Exited, Requeued, Started
 from kestra_magic.process.logs import LogFile
 from kestra_magic.process.recorder import read_status
-from kestra_magic.process.sweep import Identity, end_left, gone
+from kestra_magic.process.sweep import Identity, end_left, gone, lives
 from kestra_magic.runs.markers import Metric
 from kestra_magic.runs.owner import Owner
 from kestra_magic.runs.prepared import read_prepared
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from kestra_magic.runs.journal import Record
     from kestra_magic.runs.progress import Happening
 
-__all__ = ["Found", "Joined", "attempts", "end_rest", "exited", "read_back", "read_tasks"]
+__all__ = ["Found", "Joined", "attempts", "end_rest", "exited", "is_guarded", "read_back", "read_tasks"]
 
 LOOK_SECONDS = 0.1
 GUARDIAN_SECONDS = 2.0
@@ -54,6 +54,13 @@ def exited(log_dir: Path) -> dict[str, Any]:
     """Return how the guardian says that it ended; nothing if it did not say so."""
     told = read_status(log_dir)
     return {"at": told["exited"], **{name: told[name] for name in _FIGURES if name in told}} if "exited" in told else {}
+
+
+def is_guarded(record: Record, told: Mapping[str, Any]) -> bool:
+    """Whether the guardian of a detached run lives, as far as anybody can know here."""
+    if record.owner.is_foreign() or not told:
+        return record.owner.is_foreign()
+    return lives(Identity(told["boot"], told["guardian"], told["guardian_start"]))
 
 
 def end_rest(record: Record) -> int:
@@ -104,25 +111,25 @@ class Joined(ProcessLife):
 
     def _collect(self, running: Running) -> None:
         if self.context.entry.claim():
-            self._end_rest()
-            return super()._collect(running)
+            return self._collect_ours(running)
         journal, record = self.context.journal, self.context.of
         assert journal is not None
         assert record is not None
         while (row := journal.get(record.id)) and row.ended is None and not self.context.entry.claim():
             time.sleep(LOOK_SECONDS)  # who began it still lives, and is just collecting
         if self.context.entry.mine:
-            return super()._collect(running)
+            return self._collect_ours(running)
         told: dict[str, Any] = next(iter(read_record(self.context.folder.path).get("tasks", [])), {})
         self.result.files = _files(self.context, told)
         self.result.outputs = self._outputs()
         return None
 
-    def _end_rest(self) -> None:
-        """Nobody watches over it any more: what still lives of it would live on unseen."""
+    def _collect_ours(self, running: Running) -> None:
+        """Where nobody saw the end nobody watches any more: what still lives would live on unseen."""
         assert self.context.of is not None
         if self.result.exit is None and (ended := end_rest(self.context.of)):
             self._log("WARN", f"{ended} process{'es' if ended != 1 else ''} that it had left ended now")
+        super()._collect(running)
 
 
 class Found:

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, overload
 
 from kestra_magic.process.logs import LogFile
 from kestra_magic.process.recorder import read_status
-from kestra_magic.process.sweep import Identity, lives
 from kestra_magic.runs.attach import found
 from kestra_magic.runs.elsewhere import is_carried
-from kestra_magic.runs.found import attempts
+from kestra_magic.runs.found import attempts, is_guarded
 from kestra_magic.runs.masking import forms, painted
 from kestra_magic.runs.run import Run
 from kestra_magic.workspace.directory import read_record
@@ -191,15 +190,8 @@ def _state(record: Record, log_dir: Path) -> tuple[str, float | None]:
     if alone and "exited" in told:
         well = not told.get("code") and not told.get("reason") and not told.get("error")
         return "SUCCESS" if well else "KILLED" if told.get("reason") else "FAILED", told["exited"]
-    answered = _is_guarded(record, told) if alone else record.detached and is_carried(record)
+    answered = is_guarded(record, told) if alone else record.detached and is_carried(record)
     return (record.state, None) if record.owner.lives() or answered else ("LOST", record.touched)
-
-
-def _is_guarded(record: Record, told: Mapping[str, Any]) -> bool:
-    """Whether the guardian of a detached run lives, as far as anybody can know here."""
-    if record.owner.is_foreign() or not told:
-        return record.owner.is_foreign()
-    return lives(Identity(told["boot"], told["guardian"], told["guardian_start"]))
 
 
 def _where(record: Record) -> str:

@@ -262,6 +262,22 @@ def test_a_detached_run_whose_guardian_is_gone_too_is_lost_and_never_running(lef
     assert gone(pid)
 
 
+def test_a_detached_run_that_cannot_be_reached_is_left_alone(left: Left, begin: Begin, tmp_path: Path) -> None:
+    """The folder of a login goes when its person does, and the run stays."""
+    pid = left(f"%%kestra_process far --detach -o a.txt\necho 1 > a.txt; {UP}; {after(tmp_path / 'go')}")
+    status = json.loads(next((tmp_path / "notebook" / "kestra-runs").glob("far-1/_run/*/status")).read_text())
+    os.unlink(status["socket"])
+    second = begin()
+    load(second)
+
+    assert "lives (process" in second.run("%kestra attach far").error
+    assert lives(pid)
+    (tmp_path / "go").touch()
+    assert gone(status["guardian"])
+    second.run("%kestra attach far")
+    assert second.value("(far.wait().state.value, far.files['a.txt'].read_text())") == repr(("SUCCESS", "1\n"))
+
+
 def test_a_detached_run_is_bound_live_with_log_files_and_outputs(left: Left, begin: Begin, tmp_path: Path) -> None:
     vars_ = """echo '::{"outputs":{"n":7},"metrics":[{"type":"gauge","name":"loss","value":0.5}]}::'"""
     go = after(tmp_path / "go")

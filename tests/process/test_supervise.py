@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import resource
+import selectors
 import signal
 from pathlib import Path
 
 import pytest
 
 from kestra_magic.process import supervise, system
+from kestra_magic.process.child import Child
 from kestra_magic.process.events import Draining, Event, Exited, Killing, Output, Started, Usage
+from kestra_magic.process.listening import Listening
 from tests.process.conftest import Start, end, python, says, sh, text, until
 from tests.process.survivors import bearing, wait_until
 
@@ -306,6 +309,24 @@ def test_twenty_runs_side_by_side(start: Start) -> None:
 
     assert [text(seen) for seen in ends] == [f"{n}\n" for n in range(20)]
     assert [end(seen).code for seen in ends] == list(range(20))
+
+
+def test_runs_that_begin_together_are_all_heard_where_a_wait_must_be_ended_for_that(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows."""
+    monkeypatch.setattr(selectors, "DefaultSelector", selectors.SelectSelector)
+    listening = Listening()
+    monkeypatch.setattr(supervise, "_listening", listening)
+    held: list[Child] = []
+    monkeypatch.setattr(listening, "add", held.append)
+    for n in range(3):
+        start(sh(f"exit {n}"))
+    monkeypatch.undo()
+    for child in held:
+        listening.add(child)
+
+    assert [end(list(child.events())).code for child in held] == [0, 1, 2]
 
 
 def test_nothing_of_ours_is_left_open(start: Start) -> None:
