@@ -37,4 +37,6 @@ def _row(report: Report, span: Span, names: list[str]) -> dict[str, object]:
 def _said(name: str, value: float | None) -> str:
     if value is None:
         return ""
-    return size(int(value)) if name.endswith("_bytes") else f"{value:,.4g}{' s' if name.endswith('_seconds') else ''}"
+    if name.endswith("_seconds"):
+        return f"{value:,.2f} s"
+    return size(int(value)) if name.endswith("_bytes") else f"{value:,.4g}"
