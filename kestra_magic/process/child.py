@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import select
+import signal
+import socket
 import sys
 import threading
 import time
@@ -17,11 +20,11 @@ from kestra_magic.process.tail import Tail
 from kestra_magic.process.wire import Frames, pack
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from kestra_magic.process.events import Event, Reason
+    from kestra_magic.process.listening import Listening
 
 __all__ = ["ANSWER", "Child"]
 
@@ -37,7 +40,8 @@ class Child:
     Attributes:
         pid: of the command; 0 until it has started. *start_time* (ticks since boot) makes it unmistakable.
         guardian_pid: of who watches over it, and *guardian_start*.
-        answer_by: when its guardian must have answered (monotonic); *look* makes the listening thread mind it.
+        answer_by: when its guardian must have answered (monotonic): *listening* minds that.
+        alone: whoever waits for its events hears its guardian himself, and the listening thread does not.
         marker: what all its processes bear.
     """
 
@@ -47,7 +51,8 @@ class Child:
         self.marker = marker
         self.detached = detached
         self.connection: socket.socket | None = None
-        self.look: Callable[[], object] = bool
+        self.listening: Listening | None = None
+        self.alone = False
         self.ended = threading.Event()
         self._folder = folder
         self._grace = grace
@@ -56,51 +61,89 @@ class Child:
         self._frames = Frames()
         self._events: deque[Event] = deque()
         self._news = threading.Event()
-        self._over = self._kept = False
+        self._over = self._kept = self._gone = False
+        self._lifted = True
         self._lock = threading.Lock()
+        self.hearing = threading.Lock()
 
     def events(self) -> Iterator[Event]:
         """Yield what happens, to the end. Called again after an interrupt it goes on where it was."""
-        while not self._over:
-            while not self._events:
-                self._news.wait(WAIT)
-                self._news.clear()
-            # No call between taking and yielding: Python looks for interrupts at calls, and none may fall between.
-            event = self._events[0]
-            del self._events[0]
-            if isinstance(event, Exited | Lost):
-                self._over = True
-            yield event
+        try:
+            if self.listening is not None and _is_undisturbed():
+                self.listening.leave(self)
+            while not self._over:
+                while not self._events:
+                    self._wait()
+                # No call between taking and yielding: Python looks for interrupts at calls, and none may fall between.
+                event = self._events[0]
+                del self._events[0]
+                if isinstance(event, Exited | Lost):
+                    self._over = True
+                yield event
+        finally:
+            if self.listening is not None and self.alone:
+                self.listening.take_back(self)
         self._forget_frames()
+
+    def _wait(self) -> None:
+        """Hear its guardian: another thread that does so and then wakes this one takes longer than a short command."""
+        connection = self.connection
+        if self.listening is None or not self.alone or connection is None:
+            self._news.wait(WAIT)
+            self._news.clear()
+            return
+        poll = select.poll()
+        poll.register(connection, select.POLLIN)
+        poll.poll()
+        with self.hearing:
+            self.listening.hear(self)
 
     def stop(self, *, grace: float | None = None, reason: Reason = "stop") -> None:
         """Ask every process of the tree to end (TERM); end those that have not after *grace* seconds, 0: all now."""
         self.answer_by = min(self.answer_by, time.monotonic() + ANSWER)
         self.say({"stop": reason, "grace": self._grace if grace is None else grace})
-        self.look()
+        if self.listening is not None:
+            self.listening.look()
 
     def say(self, message: dict[str, Any]) -> None:
         with self._lock, suppress(OSError):  # it has ended: there is nobody to be told
             if self.connection is not None:
                 self.connection.sendall(pack(message))
 
-    # What the guardian says, in the listening thread
+    @property
+    def silent(self) -> bool:
+        """Whether its guardian has said nothing that is not heard yet."""
+        with self._lock:
+            try:
+                if self.connection is not None:
+                    self.connection.recv(1, socket.MSG_PEEK)
+            except BlockingIOError:
+                return True
+            except OSError:
+                pass  # it is gone: who hears it will see
+            return False
 
-    def hear(self) -> bool:
-        """Take what the guardian says; return whether more may come."""
+    # What the guardian says, in the listening thread or in that of who waits for it
+
+    def hear(self) -> None:
+        """Take what the guardian says."""
         assert self.connection is not None
         try:
             data = self.connection.recv(1 << 18)
         except (BlockingIOError, InterruptedError):
-            return True
+            return
         except OSError:
             data = b""
         if not data:
+            self._gone = True
             self.look_up()
-            return False
         for message in self._frames.feed(data):
             self.take(message)
-        return self._kept or not self.ended.is_set()
+
+    @property
+    def over(self) -> bool:
+        """Whether its guardian has no more to say."""
+        return self._gone or (self.ended.is_set() and not self._kept)
 
     def take(self, message: dict[str, Any]) -> None:
         match message:
@@ -128,14 +171,19 @@ class Child:
 
     def _started(self, message: dict[str, Any], at: float) -> None:
         self._meet(message)
-        with suppress(OSError):  # its folder is gone already: then there is nothing to be read
-            self._tail.open()
+        if "text" not in message:
+            with suppress(OSError):  # its folder is gone already: then there is nothing to be read
+                self._tail.open()
         self._tell(Started(pid=self.pid, at=at, **self._stamp))
 
     def _exited(self, message: dict[str, Any], at: float) -> None:
+        """Of a short command it is told at once that it started, what it wrote, and how it ended."""
+        if "started" in message and not self.pid:
+            self._started(message, message["started"])
         if "log" in message:
             self._tell(*self._tail.read(message, last=True))
         self._kept = bool(message.get("kept"))
+        self._lifted = bool(message.get("frames", True))
         self._end()
         self._tell(Exited(at=at, **_of(Exited, message), **self._stamp))
 
@@ -149,11 +197,9 @@ class Child:
         status = read_status(self._folder)
         if self.ended.is_set():
             return
-        if status and not self.pid:
-            self.take({key: value for key, value in status.items() if key not in ("exited", "notice")})
-        if "exited" in status:
+        if "exited" in status or (status and not self.pid):
             self.take(status)
-        else:
+        if "exited" not in status:
             self.lose("who watched over it is gone: its machine was started anew, or someone ended it")
 
     def refuse(self, code: int, sentence: str) -> None:
@@ -179,8 +225,16 @@ class Child:
 
     def _forget_frames(self) -> None:
         """Markers are kept unmasked only until they are collected."""
-        with suppress(OSError):
-            (self._folder / FRAMES).unlink()
+        if self._lifted:
+            with suppress(OSError):
+                (self._folder / FRAMES).unlink()
+
+
+def _is_undisturbed() -> bool:
+    """Whether no interrupt can hit this thread between hearing something and writing it down."""
+    if threading.current_thread() is not threading.main_thread():
+        return True
+    return signal.getsignal(signal.SIGINT) is not signal.default_int_handler
 
 
 def _of(kind: type, message: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 import resource
 import socket
+import sys
 import time
 from contextlib import suppress
 from functools import partial
 
 from kestra_magic.process import cgroup
-from kestra_magic.process.launch import LaunchError, Pipes, launch, unmark
+from kestra_magic.process.launch import Launch, LaunchError, Pipes, unmark
 from kestra_magic.process.lines import Lines, Mask
 from kestra_magic.process.link import Link, next_message
 from kestra_magic.process.loop import Loop, wake_pipe
@@ -72,11 +73,17 @@ def guard(connection: socket.socket, kernel: int | None, *, detached: bool = Fal
 def _rehearse() -> None:
     """Hear a request before anyone waits for it: memory that is shared with the warden is copied when it is touched."""
     theirs, ours = socket.socketpair()
-    limits = [[number, 1 << 40, -1] for number in range(16)]
-    theirs.sendall(pack({"argv": ["sh"] * 4, "env": dict(os.environ), "limits": limits, "cwd": "/" * 80}))
-    next_message(ours, None, detached=False)
+    numbers = {number for name, number in vars(resource).items() if name.startswith("RLIMIT_")}
+    own = {"limits": [[number, *resource.getrlimit(number)] for number in numbers], "mark": resource.RLIM_INFINITY}
+    own |= {"affinity": [*os.sched_getaffinity(0)]} if sys.platform == "linux" else {}
+    own |= {"argv": ["sh"] * 4, "env": dict(os.environ), "cwd": "/", "umask": 0o077, "oom_score": 1}
+    theirs.sendall(pack(own))
+    heard = next_message(ours, None, detached=False)
     theirs.close()
     ours.close()
+    if heard:
+        with suppress(LaunchError):
+            Launch(heard).undo()
     list(Lines(lift=True).feed(*Mask([]).feed(b"a line\n")))
 
 
@@ -103,6 +110,9 @@ class Guardian:
         self.started = 0.0
         self.chunks = 0
         self._born = stat(os.getpid())
+        self._pipes: Pipes | None = None
+        with suppress(OSError):  # it is tried again when they are needed
+            self._pipes = Pipes(merge=False, tty=False)
         self._woken = wake_pipe()
         self.loop.on(self._woken, self._reap)
 
@@ -116,11 +126,11 @@ class Guardian:
             self.loop.on(kernel, self._kernel_gone)
         self.links.append(self._link(connection))
         try:
-            pipes = self._prepare()
+            pipes, prepared = self._prepare(), Launch(request)
             if next_message(connection, kernel, detached=False) is None:
                 self._unlisten()  # its kernel is gone, or could not write down that it begins
                 os._exit(0)
-            self._start(pipes)
+            self._start(prepared, pipes)
         except LaunchError as error:
             self.errors.append(str(error))
             self._finish({"code": error.code})
@@ -146,21 +156,24 @@ class Guardian:
             self.written = Written(request)
             if self.detached:
                 self._listen()
+            if self._pipes and not request["merge"] and not request["tty"]:
+                return self._pipes
+            if self._pipes:
+                self._pipes.close()
             return Pipes(merge=request["merge"], tty=request["tty"])
         except OSError as error:
             why = f"the log in `{request['log_dir']}` cannot be written: {error.strerror or error}"
             raise LaunchError(126, why) from None
 
-    def _start(self, pipes: Pipes) -> None:
+    def _start(self, prepared: Launch, pipes: Pipes) -> None:
         request = self.request
-        self.tree.main = launch(request, pipes)
+        self.tree.main = prepared.begin(pipes)
         self.started = time.time()
         pipes.close_theirs()
         for pipe, number in pipes.streams.items():
             os.set_blocking(pipe, False)
             self.streams[pipe] = number
             self.loop.on(pipe, partial(self._read, pipe))
-        self.identity = self._identity()
         self.loop.after(SHORT_SECONDS, self._announce)
         self.loop.after(1.0, self._sample)
         if request["timeout"] is not None:
@@ -170,13 +183,16 @@ class Guardian:
         """Whoever hears that it lives must find it written down."""
         if not self.announced:
             self.announced = True
-            self._write_status(self.identity)
+            self._write_status(self._identity())
             self._tell(self.identity)
 
     def _identity(self) -> dict[str, Any]:
-        main = self.tree.main
-        process, born = stat(main), self._born
-        return {
+        """Who it is, asked for when it has become its program: the system answers nothing while that is loaded."""
+        if self.identity:
+            return self.identity
+        main, born = self.tree.main, self._born
+        process = stat(main) if self.status is None else None
+        self.identity = {
             "started": self.started,
             "pid": main,
             "start": process.start if process else 0,
@@ -188,6 +204,7 @@ class Guardian:
             "task_run": self.request["task_run"],
             "attempt": self.request["attempt"],
         }
+        return self.identity
 
     def _turn(self) -> None:
         ready = self.loop.wait()
@@ -299,7 +316,7 @@ class Guardian:
                 self.stop(message["stop"], message["grace"])
             elif "attach" in message:
                 self.links.append(link)
-                link.say(self.identity)
+                link.say(self._identity())
             link.armed = True
             if link.behind:
                 self._soon()
@@ -408,14 +425,18 @@ class Guardian:
             cgroup.remove(os.getpid())
 
     def _report(self, ending: dict[str, Any]) -> None:
-        """Whoever hears that it has ended must find it written down."""
+        """Whoever hears that it has ended must find it written down; but of a short command its kernel hears all."""
         exited = {"exited": time.time(), **ending, **self._figures()}
-        if self.tree.main:
-            exited |= self.written.notice()
-            self._write_status({**self.identity, **exited, "error": self._error()})
-        first = [] if self.announced or not self.tree.main else [self.identity]
-        self.announced = True
-        self._tell(*first, {**exited, "error": self._error()})
+        short, self.announced = not self.announced and not self.detached, True
+        if not self.tree.main:
+            self._tell({**exited, "error": self._error()})
+            return
+        exited |= self._identity() | self.written.notice()
+        if short:
+            self._tell({**exited, **self.written.small(), "error": self._error()})
+        self._write_status({**exited, "error": self._error()})
+        if not short:
+            self._tell({**exited, "error": self._error()})
 
     def _error(self) -> str:
         return "; ".join(dict.fromkeys(self.errors))

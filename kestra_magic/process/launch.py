@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["LaunchError", "Pipes", "launch", "refused", "unmark"]
+__all__ = ["Launch", "LaunchError", "Pipes", "refused", "unmark"]
 
 PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031
@@ -56,6 +56,11 @@ class Pipes:
         for end in {self.out, self.err}:
             os.close(end)
 
+    def close(self) -> None:
+        self.close_theirs()
+        for reader in self.streams:
+            os.close(reader)
+
 
 def _widen(pipe: int) -> None:
     if LINUX:
@@ -75,47 +80,68 @@ def _terminal() -> tuple[int, int]:
     return reader, terminal
 
 
-def launch(request: dict[str, Any], pipes: Pipes) -> int:
-    """Start what *request* describes, in its own session, with all signals as they are by default. Return its pid.
+class Launch:
+    """What *request* describes, ready to begin: its folder and its limits are taken on by this process.
 
     Raises:
         LaunchError: it cannot be started.
     """
-    env = {**request["env"], COOKIE: f"{request['mark']:x}"}
-    _go_to(request["cwd"])
-    try:
-        program = _program(request["argv"][0], env)
-        limits, oom = _limited(request), _exposed(request["oom_score"])
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        self._request = request
+        self._env = {**request["env"], COOKIE: f"{request['mark']:x}"}
+        _go_to(request["cwd"])
         try:
-            pid = os.posix_spawn(
-                program,
-                request["argv"],
-                env,
-                setsid=True,
-                setsigmask=(),
-                setsigdef=_RESET,
-                file_actions=[
-                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                    (os.POSIX_SPAWN_DUP2, pipes.out, 1),
-                    (os.POSIX_SPAWN_DUP2, pipes.err, 2),
-                ],
-            )
+            self._program = _program(request["argv"][0], self._env)
+            self._limits, self._oom = _limited(request), _exposed(request["oom_score"])
+        except (OSError, ValueError) as error:
+            raise _why(error, request["argv"]) from None
+
+    def begin(self, pipes: Pipes) -> int:
+        """Start it, in its own session, with all signals as they are by default. Return its pid.
+
+        Raises:
+            LaunchError: it cannot be started.
+        """
+        try:
+            pid = self._spawned(pipes)
+        except (OSError, ValueError) as error:
+            raise _why(error, self._request["argv"]) from None
         finally:
-            _limit(limits)
-            _set_oom(oom)
-        if request["nice"] != os.getpriority(os.PRIO_PROCESS, 0):
+            self.undo()
+        if self._request["nice"] != os.getpriority(os.PRIO_PROCESS, 0):
             with suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, pid, request["nice"])
+                os.setpriority(os.PRIO_PROCESS, pid, self._request["nice"])
         return pid
-    except OSError as error:
-        raise refused(error, request["argv"]) from None
-    except ValueError as error:
-        zero = "a NUL character is in its text or its environment, and no process can be given one"
-        said = zero if str(error) == "embedded null byte" else str(error)
-        raise _not_started(request["argv"][0], said) from None
-    finally:
+
+    def _spawned(self, pipes: Pipes) -> int:
+        return os.posix_spawn(
+            self._program,
+            self._request["argv"],
+            self._env,
+            setsid=True,
+            setsigmask=(),
+            setsigdef=_RESET,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, pipes.out, 1),
+                (os.POSIX_SPAWN_DUP2, pipes.err, 2),
+            ],
+        )
+
+    def undo(self) -> None:
+        """They are the command's, not ours."""
+        _limit(self._limits)
+        _set_oom(self._oom)
         os.chdir("/")
         os.umask(0o077)
+
+
+def _why(error: OSError | ValueError, argv: list[str]) -> LaunchError:
+    if isinstance(error, OSError):
+        return refused(error, argv)
+    zero = "a NUL character is in its text or its environment, and no process can be given one"
+    return _not_started(argv[0], zero if str(error) == "embedded null byte" else str(error))
 
 
 def _go_to(folder: str) -> None:
@@ -180,7 +206,7 @@ def _limited(request: dict[str, Any]) -> list[tuple[int, int, int]]:
     wanted = [tuple(entry) for entry in request["limits"]]
     if LINUX:
         wanted.append((_RLIMIT_LOCKS, request["mark"], resource.RLIM_INFINITY))
-    if sys.platform == "linux":
+    if sys.platform == "linux" and os.sched_getaffinity(0) != set(request["affinity"]):
         with suppress(OSError):
             os.sched_setaffinity(0, request["affinity"])
     before = [(which, *resource.getrlimit(which)) for which, _, _ in wanted]

@@ -133,7 +133,7 @@ class Helpers:
                 raise OSError(number, f"{os.strerror(number)}: the limit of processes may be reached (`ulimit -u`)")
             if not descriptors or flags & socket.MSG_CTRUNC:
                 raise OSError(24, "too many open files in this kernel: close some or raise `ulimit -n`")
-            one = socket.socket(fileno=descriptors[0])
+            one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptors[0])  # else it is asked what it is
             yield kind, one
             if kind == b"G":
                 self._ready.append(one)
@@ -221,14 +221,18 @@ def end_guardian(who: tuple[int, int], root: tuple[int, int], mark: int, *, deta
         sweep.end_left(sweep.Identity(system.boot_id(), *root), mark)
 
 
-def hand_over(connection: socket.socket, request: bytes, descriptors: Sequence[int]) -> None:
-    """Give a guardian what it is to do, and *descriptors* with it.
+def hand_over(connection: socket.socket, request: bytes, descriptors: Sequence[int], seconds: float) -> None:
+    """Give a guardian what it is to do, and *descriptors* with it; the connection does not wait from here on.
 
     Raises:
-        OSError: it does not take it.
+        OSError: it does not take it in *seconds*.
     """
-    sent = socket.send_fds(connection, [request], list(descriptors)) if descriptors else 0
-    connection.sendall(request[sent:])
+    connection.setblocking(False)
+    sent = socket.send_fds(connection, [request], list(descriptors)) if descriptors else connection.send(request)
+    if sent < len(request):
+        connection.settimeout(seconds)
+        connection.sendall(request[sent:])
+        connection.setblocking(False)
 
 
 def inherited() -> dict[str, Any]:
@@ -244,8 +248,12 @@ def inherited() -> dict[str, Any]:
 
 def umask() -> int:
     """Linux says it without changing it, which other threads could notice."""
-    with suppress(OSError), open("/proc/self/status", "rb", 0) as file:
-        _, known, after = file.read().partition(b"\nUmask:")
+    with suppress(OSError):
+        file = os.open("/proc/self/status", os.O_RDONLY)
+        try:
+            _, known, after = os.read(file, 4096).partition(b"\nUmask:")
+        finally:
+            os.close(file)
         if known:
             return int(after.split(None, 1)[0], 8)
     mask = os.umask(0o077)

@@ -1,9 +1,9 @@
 """A run's log on disk, as it is written: whole lines in order of arrival, and an index that says whose they are.
 
 ``run.log`` holds the bytes, ``run.idx`` a record of 24 bytes for each stretch of one stream: time (ns since the epoch),
-offset, length, stream (1 stdout, 2 stderr), flags. ``run.frames`` holds the lifted markers, each behind such a record
-whose offset says where in the log it was written. A log that outgrows half its cap goes on in ``run.log.N`` and
-``run.idx.N``, N being the offset of its first byte; of these only the last are kept.
+offset, length, stream (1 stdout, 2 stderr), flags. ``run.frames``, made with the first, holds the lifted markers, each
+behind such a record whose offset says where in the log it was written. A log that outgrows half its cap goes on in
+``run.log.N`` and ``run.idx.N``, N being the offset of its first byte; of these only the last are kept.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final
 
-__all__ = ["FRAMES", "INDEX", "LOG", "RECORD", "STATUS", "STREAMS", "Recorder", "read_status", "write_status"]
+__all__ = ["FRAMES", "INDEX", "LOG", "RECORD", "STATUS", "STREAMS", "Place", "Recorder", "read_status", "write_status"]
 
 LOG = "run.log"
 INDEX = "run.idx"
@@ -26,7 +26,31 @@ STATUS = "status"
 RECORD: Final = struct.Struct("<QQIBBH")
 STREAMS = ("", "stdout", "stderr")
 SEGMENTS = 4
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+SMALL = 4096
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC if os.open in os.supports_dir_fd else 0
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+class Place:
+    """A folder that is held: what is opened in it is found also when it has another name by then.
+
+    Raises:
+        OSError: there is none.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self._folder = folder
+        self._held = os.open(folder, _FOLDER) if _FOLDER else None
+
+    def open(self, name: str, flags: int) -> int:
+        """Return a descriptor of the file *name* (0600 if it is new)."""
+        if self._held is None:
+            return os.open(os.path.join(self._folder, name), flags, 0o600)
+        return os.open(name, flags, 0o600, dir_fd=self._held)
+
+    def close(self) -> None:
+        if self._held is not None:
+            os.close(self._held)
 
 
 class Recorder:
@@ -35,12 +59,14 @@ class Recorder:
     Attributes:
         size: bytes written by the run so far; *lost* of them are kept nowhere.
         frames: bytes of the file of lifted markers.
+        small: all of it, as time, offset, stream and bytes of each stretch; None if it is more than a few lines.
         error: why the log is incomplete; empty if it is not.
     """
 
     def __init__(self, folder: str, cap: int) -> None:
         self.size = self.lost = self.frames = 0
         self.error = ""
+        self.small: list[tuple[int, int, int, bytes]] | None = []
         self._folder = folder
         self._head = max(cap // 2, 1)
         self._segment = max(cap // (2 * SEGMENTS), 1)
@@ -48,9 +74,10 @@ class Recorder:
         self._ring: list[tuple[int, int]] = []
         self._first = 0
         self._record: list[int] = []
-        self._log = self._open(LOG)
-        self._index = self._open(INDEX)
-        self._frames = self._open(FRAMES)
+        self._place = Place(folder)
+        self._log = self._place.open(LOG, _NEW)
+        self._index = self._place.open(INDEX, _NEW)
+        self._frames = -1
 
     def write(self, data: bytes, stream: int) -> None:
         """Append lines. A log that cannot be written is told in *error*; whoever writes to it is not held up."""
@@ -70,7 +97,14 @@ class Recorder:
     def lift(self, data: bytes, stream: int) -> None:
         """Keep a marker, unmasked."""
         self.commit()
+        self.small = None
         record = RECORD.pack(time_ns(), self.size, len(data), stream, 1, 0) + data
+        try:
+            if self._frames < 0:
+                self._frames = self._place.open(FRAMES, _NEW)
+        except OSError as error:
+            self._lose(error)
+            return
         if self._put(self._frames, record) == len(record):
             self.frames += len(record)
 
@@ -83,7 +117,9 @@ class Recorder:
     def close(self) -> None:
         self.commit()
         for file in (self._log, self._index, self._frames):
-            os.close(file)
+            if file >= 0:
+                os.close(file)
+        self._place.close()
 
     def _append(self, data: bytes, stream: int) -> int:
         record = self._record
@@ -91,8 +127,12 @@ class Recorder:
             self.commit()
             self._record = record = [time_ns(), self.size, 0, stream]
         written = self._put(self._log, data)
+        if self.small is not None:
+            self.small.append((record[0], self.size, stream, data[:written]))
         self.size += written
         record[2] += written
+        if self.size > SMALL:
+            self.small = None
         return written
 
     def _put(self, file: int, data: bytes) -> int:
@@ -102,8 +142,11 @@ class Recorder:
             while written < len(data):
                 written += os.write(file, data[written:] if written else data)
         except OSError as error:
-            self.error = self.error or f"the log is incomplete: {error.strerror or error}"
+            self._lose(error)
         return written
+
+    def _lose(self, error: OSError) -> None:
+        self.error = self.error or f"the log is incomplete: {error.strerror or error}"
 
     def _next_segment(self) -> None:
         self.commit()
@@ -115,10 +158,10 @@ class Recorder:
             if len(self._ring) >= SEGMENTS:
                 self._drop(*self._ring.pop(0))
         except OSError as error:
-            self.error = self.error or f"the log is incomplete: {error.strerror or error}"
+            self._lose(error)
 
     def _reopen(self) -> None:
-        log, index = self._open(f"{LOG}.{self._first}"), self._open(f"{INDEX}.{self._first}")
+        log, index = (self._place.open(f"{kind}.{self._first}", _NEW) for kind in (LOG, INDEX))
         os.close(self._log)
         os.close(self._index)
         self._log, self._index = log, index
@@ -127,9 +170,6 @@ class Recorder:
         for name in (INDEX, LOG):
             os.unlink(os.path.join(self._folder, f"{name}.{first}"))
         self.lost += last - first
-
-    def _open(self, name: str) -> int:
-        return os.open(os.path.join(self._folder, name), _NEW, 0o600)
 
 
 def read_status(folder: str | os.PathLike[str]) -> dict[str, Any]:
@@ -148,6 +188,8 @@ def write_status(folder: str, status: dict[str, Any]) -> None:
         OSError: it cannot be written.
     """
     path = os.path.join(folder, STATUS)
-    with open(os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(json.dumps(status))  # in one piece: much faster
-    os.replace(f"{path}.new", path)
+    partly = f"{path}.new" if os.path.exists(path) else path  # half of the first is no JSON, and taken for none
+    with open(os.open(partly, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb", 0) as file:
+        file.write(json.dumps(status).encode())
+    if partly != path:
+        os.replace(partly, path)

@@ -14,7 +14,7 @@ from kestra_magic.errors import KestraMagicError
 from kestra_magic.process.child import ANSWER, Child
 from kestra_magic.process.helpers import helpers, warm
 from kestra_magic.process.hidden import hidden_forms
-from kestra_magic.process.listening import Listening
+from kestra_magic.process.listening import Listening, at_once
 from kestra_magic.process.recorder import read_status
 from kestra_magic.process.wire import pack
 
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-__all__ = ["Child", "Command", "attach", "hidden_forms", "meeting_place", "shutdown", "start", "start_as", "warm"]
+__all__ = [
+    "Child", "Command", "at_once", "attach", "hidden_forms", "later", "meeting_place", "shutdown", "start", "start_as",
+    "warm",
+]  # fmt: skip
 
 One = TypeVar("One", bound=Child)
 meeting_place = system.meeting_place
@@ -106,9 +109,7 @@ def start_as(kind: Callable[..., One], command: Command, ready: Callable[[], obj
     try:
         request = pack(_request(command, mark))
         child.connection = helpers.guardian(detached=command.detach)
-        child.connection.settimeout(ANSWER)
-        system.hand_over(child.connection, request, command.locks)
-        child.connection.setblocking(False)
+        system.hand_over(child.connection, request, command.locks, ANSWER)
     except (OSError, KestraMagicError) as error:
         ready()
         child.refuse(126, f"`{command.argv[0]}` could not be started: {error}")
@@ -148,6 +149,11 @@ def _met(child: Child, place: str) -> bool:
     child.connection = connection
     _listener().add(child)
     return True
+
+
+def later(call: Callable[[], object]) -> None:
+    """Call it in a thread of its own a moment after a run has ended, when its result is shown."""
+    _listener().later(call)
 
 
 def shutdown() -> None:

@@ -6,16 +6,19 @@ import codecs
 import heapq
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from kestra_magic.process.events import Output, Stream
 from kestra_magic.process.lines import count_lines
-from kestra_magic.process.recorder import FRAMES, INDEX, LOG, RECORD, STREAMS
+from kestra_magic.process.recorder import FRAMES, INDEX, LOG, RECORD, STREAMS, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    Piece = tuple[int, int, int, bytes]
 
 __all__ = ["Tail", "segments"]
 
@@ -61,6 +64,7 @@ class Tail:
         self._first = 0
         self._at = 0
         self._log = self._index = self._frames = -1
+        self._place: Place | None = None
         self._index_at = self._frames_at = 0
 
     def open(self) -> None:
@@ -69,18 +73,21 @@ class Tail:
         Raises:
             OSError: there are none.
         """
+        self._place = Place(self._folder)
         self._open_segment(0)
-        self._frames = os.open(self._folder / FRAMES, _READ)
 
     def close(self) -> None:
         for file in (self._log, self._index, self._frames):
             if file >= 0:
                 os.close(file)
         self._log = self._index = self._frames = -1
+        if self._place is not None:
+            self._place.close()
+            self._place = None
 
     def read(self, notice: dict[str, Any], *, last: bool = False) -> list[Output]:
         """Return what was written up to *notice*, in order: markers where they stood between the lines."""
-        texts, frames = self._texts(notice["log"]), self._lifted(notice["frames"])
+        texts, frames = self._texts(notice), self._lifted(notice["frames"])
         found = list(heapq.merge(frames, texts, key=lambda o: o.offset))  # a marker stands before what follows it
         for number, side in self._sides.items():
             lines, size = notice["lines"][number - 1], notice["sizes"][number - 1]
@@ -117,18 +124,25 @@ class Tail:
 
     # The files
 
-    def _texts(self, end: int) -> Iterator[Output]:
-        for time, offset, length, number, _, _ in self._records(end):
+    def _texts(self, notice: dict[str, Any]) -> Iterator[Output]:
+        for time, offset, number, data in self._told(notice) if "text" in notice else self._read(notice["log"]):
             side = self._sides[number]
-            if side.left <= 0:
-                continue
-            data = _pread(self._log, min(length, side.left), offset - self._first)
             lines = count_lines(data)
             side.left -= len(data)
             side.size += len(data)
             side.lines += lines
             text = side.decoder.decode(data)
             yield self._output(side, time / 1e9, text=text, lines=lines, offset=offset, size=len(data))
+
+    def _told(self, notice: dict[str, Any]) -> Iterator[Piece]:
+        for time, offset, number, text in notice["text"]:
+            if data := text.encode("latin-1")[: self._sides[number].left]:
+                yield time, offset, number, data
+
+    def _read(self, end: int) -> Iterator[Piece]:
+        for time, offset, length, number, _, _ in self._records(end):
+            if (left := self._sides[number].left) > 0:
+                yield time, offset, number, _pread(self._log, min(length, left), offset - self._first)
 
     def _records(self, end: int) -> Iterator[tuple[int, ...]]:
         while self._index >= 0 and any(side.left > 0 for side in self._sides.values()):
@@ -145,8 +159,10 @@ class Tail:
 
     def _go_on(self, end: int) -> bool:
         """Move to the next file of the log that is kept, if there is one."""
+        if self._at >= end:
+            return False
         following = [first for first in segments(self._folder) if self._at <= first < end and first > self._first]
-        if not following or self._at >= end:
+        if not following:
             return False
         try:
             self._open_segment(following[0])
@@ -156,13 +172,17 @@ class Tail:
 
     def _open_segment(self, first: int) -> None:
         end = f".{first}" if first else ""
-        log, index = os.open(self._folder / f"{LOG}{end}", _READ), os.open(self._folder / f"{INDEX}{end}", _READ)
+        assert self._place is not None
+        log, index = (self._place.open(f"{kind}{end}", _READ) for kind in (LOG, INDEX))
         for file in (self._log, self._index):
             if file >= 0:
                 os.close(file)
         self._log, self._index, self._index_at, self._first = log, index, 0, first
 
     def _lifted(self, end: int) -> Iterator[Output]:
+        if self._frames < 0 and self._place is not None and self._frames_at < end:
+            with suppress(FileNotFoundError):  # read already, of a run that has ended
+                self._frames = self._place.open(FRAMES, _READ)
         while self._frames >= 0 and self._frames_at < end:
             head = _pread(self._frames, RECORD.size, self._frames_at)
             if len(head) < RECORD.size:

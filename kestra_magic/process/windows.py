@@ -269,13 +269,15 @@ def end_guardian(who: tuple[int, int], root: tuple[int, int], mark: int, *, deta
     """The guardian is a thread of this process: there is nobody to be ended."""
 
 
-def hand_over(connection: socket.socket, request: bytes, _descriptors: Sequence[int]) -> None:
+def hand_over(connection: socket.socket, request: bytes, _descriptors: Sequence[int], seconds: float) -> None:
     """The guardian is a thread of this process: what is open here is open to it.
 
     Raises:
-        OSError: it does not take it.
+        OSError: it does not take it in *seconds*.
     """
+    connection.settimeout(seconds)
     connection.sendall(request)
+    connection.setblocking(False)
 
 
 def inherited() -> dict[str, Any]:

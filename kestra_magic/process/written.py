@@ -67,6 +67,13 @@ class Written:
             "open": [self._lines[n].open.decode("latin-1") for n in STREAMS],
         }
 
+    def small(self) -> dict[str, Any]:
+        """Return all that was written, where that is little: whoever hears it need not read it."""
+        small = self.log.small
+        return (
+            {} if small is None or self.log.error else {"text": [(*at, data.decode("latin-1")) for *at, data in small]}
+        )
+
     def figures(self) -> dict[str, Any]:
         """Return fields of an `Exited` event."""
         return {

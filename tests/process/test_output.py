@@ -10,7 +10,7 @@ import pytest
 
 from kestra_magic.process.events import Event, Output, Stream
 from kestra_magic.process.logs import LogFile
-from tests.process.conftest import Start, end, frames, python, sh, text, until
+from tests.process.conftest import Start, end, frames, python, says, sh, text, until
 
 WAITS = "; kill -STOP $$"
 """It stands still then: whatever has been told was told while it ran."""
@@ -235,6 +235,18 @@ def test_markers_are_read_once_and_then_kept_nowhere(start: Start, tmp_path: Pat
     list(start(sh(f"echo '{MARKER}'"), log_dir=folder).events())
 
     assert not (folder / "run.frames").exists()
+
+
+def test_markers_are_kept_also_where_their_folder_has_another_name_by_then(start: Start, tmp_path: Path) -> None:
+    folder, flag = tmp_path / "log", tmp_path / "flag"
+    child = start(sh(f"echo up; until [ -e {flag} ]; do sleep 0.01; done; echo '{MARKER}'"), log_dir=folder)
+    seen = until(child, says("up"))
+    folder.rename(tmp_path / "moved")
+    flag.touch()
+
+    seen += list(child.events())
+
+    assert len(frames(seen)) == 1
 
 
 def test_nothing_is_lifted_when_nothing_shall_be(start: Start) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import selectors
 import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -16,6 +21,8 @@ from kestra_magic.process.events import Draining, Event, Exited, Killing, Output
 from kestra_magic.process.listening import Listening
 from tests.process.conftest import Start, end, python, says, sh, text, until
 from tests.process.survivors import bearing, wait_until
+
+T = TypeVar("T")
 
 
 def kinds(events: list[Event]) -> list[str]:
@@ -327,6 +334,86 @@ def test_runs_that_begin_together_are_all_heard_where_a_wait_must_be_ended_for_t
         listening.add(child)
 
     assert [end(list(child.events())).code for child in held] == [0, 1, 2]
+
+
+def in_a_thread(work: Callable[[], T]) -> Future[T]:
+    """There no interrupt can fall, and who waits for events hears the guardian himself."""
+    pool = ThreadPoolExecutor(1, "waiter")
+    found = pool.submit(work)
+    pool.shutdown(wait=False)
+    return found
+
+
+def until_there(file: Path) -> str:
+    return f"until [ -e {file} ]; do sleep 0.01; done"
+
+
+def test_who_waits_hears_the_guardian_himself(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[str] = []
+    hear = Child.hear
+    monkeypatch.setattr(Child, "hear", lambda child: (heard.append(threading.current_thread().name), hear(child)))
+    child = start(sh(f"echo up; {until_there(tmp_path / 'flag')}; echo late"))
+
+    def waiter() -> list[Event]:
+        seen = until(child, says("up"))
+        (tmp_path / "flag").touch()
+        return seen + list(child.events())
+
+    seen = in_a_thread(waiter).result(30)
+
+    assert text(seen) == "up\nlate\n"
+    assert heard[-1].startswith("waiter")
+    assert child not in supervise._listener().children
+
+
+def test_what_is_kept_is_heard_when_nobody_waits_for_it_any_more(start: Start) -> None:
+    child = start(sh("sleep 60 & echo $!"), background="keep")
+    seen = in_a_thread(lambda: list(child.events())).result(30)
+    kept = child in supervise._listener().children
+    os.kill(int(text(seen)), signal.SIGKILL)
+
+    assert (end(seen).code, kept) == (0, True)
+    assert wait_until(lambda: child not in supervise._listener().children)
+
+
+def test_a_guardian_that_answered_lives_on_while_who_waits_is_busy(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kestra_magic.process.child.ANSWER", 0.05)
+    child = start(sh("trap '' TERM; echo up; while :; do sleep 0.05; done"))
+    busy, free = threading.Event(), threading.Event()
+
+    def waiter() -> list[Event]:
+        seen = until(child, says("up"))
+        busy.set()
+        free.wait(30)
+        return seen + list(child.events())
+
+    found = in_a_thread(waiter)
+    busy.wait(30)
+    child.stop(grace=60)
+    assert wait_until(lambda: child.answer_by == math.inf)  # its time is over, and it was looked for
+    guardian = system.stat(child.guardian_pid)
+    child.stop(grace=0)
+    free.set()
+
+    assert guardian is not None
+    assert guardian.lives
+    assert (end(found.result(30)).reason, end(found.result(30)).code) == ("stop", 137)
+
+
+def test_the_words_of_a_short_command_come_with_its_end(tmp_path: Path) -> None:
+    """Nothing is read for them."""
+    child = Child(folder=tmp_path / "none", grace=2.0, budget=1000, detached=False, marker=1, task_run="t", attempt=1)
+    who = {"started": 1.0, "pid": 7, "start": 0, "guardian": 8, "guardian_start": 9}
+    read = {"notice": 2.0, "log": 6, "frames": 0, "lines": [1, 1], "sizes": [3, 3], "open": ["", ""]}
+    words = [(1, 0, 1, "hi\n"), (2, 3, 2, "ho\n")]
+
+    child.take({"exited": 3.0, "code": 0, "reason": "", **who, **read, "text": words})
+    seen = list(child.events())
+
+    assert kinds(seen) == ["Started", "Output", "Output", "Exited"]
+    assert (child.pid, text(seen), text(seen, "stderr")) == (7, "hi\n", "ho\n")
 
 
 def test_nothing_of_ours_is_left_open(start: Start) -> None:
