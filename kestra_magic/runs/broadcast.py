@@ -8,6 +8,7 @@ from collections import deque
 from contextlib import contextmanager
 from dataclasses import replace
 from queue import Empty, SimpleQueue
+from threading import get_ident
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
@@ -15,11 +16,11 @@ from kestra_magic.process.events import Output, Usage
 from kestra_magic.runs.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from kestra_magic.runs.progress import Happening
 
-__all__ = ["Broadcast", "Seat", "interrupts"]
+__all__ = ["Broadcast", "Front", "Seat", "Told", "interrupts"]
 
 Told = tuple[Progress, "Happening | None"]
 REMEMBERED = 50_000
@@ -51,6 +52,50 @@ class Seat:
                 return
 
 
+class Front(Seat):
+    """Where one sits who makes things happen and hears of them at once, in that thread, from when it is opened.
+
+    What other threads tell is heard with what comes next. Hearing that goes wrong ends, and nothing else does.
+
+    Args:
+        first: called before anything is heard.
+    """
+
+    def __init__(self, first: Callable[[], None], hear: Callable[[Told], None]) -> None:
+        super().__init__()
+        self._first = first
+        self._hear = hear
+        self._thread = get_ident()
+        self._open = False
+        self._failure: BaseException | None = None
+
+    def open(self) -> None:
+        if not self._open:
+            self._open = True
+            self._safely(self._first)
+            self.attend()
+
+    def attend(self) -> None:
+        """Something was told."""
+        if self._open and get_ident() == self._thread:
+            while not self.queue.empty():
+                told = self.queue.get()
+                if told is not None:
+                    self._safely(self._hear, told)
+
+    def check(self) -> None:
+        """Raise what went wrong while hearing."""
+        if self._failure is not None:
+            raise self._failure
+
+    def _safely(self, call: Callable[..., None], *told: Told) -> None:
+        if self._failure is None:
+            try:
+                call(*told)
+            except BaseException as failure:  # raised by `check`
+                self._failure = failure
+
+
 class Broadcast:
     """Folds events into progress, and tells both to whoever sits.
 
@@ -62,6 +107,7 @@ class Broadcast:
         self.closed = threading.Event()
         self._told: deque[Happening] = deque(maxlen=REMEMBERED)
         self._seats: WeakSet[Seat] = WeakSet()  # who has gone is told nothing more
+        self._front: Front | None = None
         self._lock = threading.RLock()
 
     def emit(self, event: Happening) -> None:
@@ -70,6 +116,11 @@ class Broadcast:
             self._remember(event)
             for seat in self._seats:
                 seat.queue.put((self.progress, event))
+            front = self._front
+            if front:
+                front.queue.put((self.progress, event))
+        if front:
+            front.attend()
 
     def _remember(self, event: Happening) -> None:
         """What is shown again: no measurements, and what was replaced by what came after it only once."""
@@ -85,8 +136,20 @@ class Broadcast:
         with self._lock:
             self.closed.set()
             self._told.clear()
+            self._front = None
             for seat in self._seats:
                 seat.queue.put((self.progress, None))
+
+    def open(self) -> None:
+        """It begins, or will not: who sits in front may be shown what was told."""
+        if self._front:
+            self._front.open()
+
+    def sit_in_front(self, first: Callable[[], None], hear: Callable[[Told], None]) -> Front:
+        """Let this thread, which makes things happen, hear of them: see `Front`."""
+        with self._lock:
+            self._front = Front(first, hear)
+            return self._front
 
     def sit(self, *, from_start: bool = False) -> Seat:
         """Return a seat where everything is heard from now on, or *from_start*."""
@@ -118,12 +181,12 @@ def _stream(output: Output) -> tuple[str, int, str]:
 
 
 @contextmanager
-def interrupts(seat: Seat) -> Iterator[None]:
-    """While waiting, an interrupt wakes the listener instead of hitting whatever line runs just then."""
+def interrupts(call: Callable[[], object]) -> Iterator[None]:
+    """While waiting, an interrupt calls *call*, between any two steps, instead of hitting whatever line runs then."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, lambda *_: seat.wake())
+    before = signal.signal(signal.SIGINT, lambda *_: call())
     try:
         yield
     finally:

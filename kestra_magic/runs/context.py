@@ -74,7 +74,7 @@ class Context:
             new ones; *renewal*: seconds until the next one.
         entries, error: what the execution itself logged, and why it failed where no task did.
         launch: gives another flow of this notebook, by namespace and id, as a run that is not yet started.
-        launched: its first process was asked for, or it has ended without one.
+        launched: see `shown`; also set when it has ended without a process.
         options: of the magic line and the `#|` lines, by long name.
         request: what was typed; it is enough to run it again.
         of: the journal's row, of a run that another kernel began; *again*: from its beginning.
@@ -148,6 +148,11 @@ class Context:
 
     def emit(self, event: Happening) -> None:
         self.broadcast.emit(event)
+
+    def shown(self) -> None:
+        """Its first process was asked for, or what comes may take long: whoever waits may be shown that it begins."""
+        self.launched.set()
+        self.broadcast.open()
 
     def new_task_run(self) -> str:
         return new_id()

@@ -66,7 +66,8 @@ class Entry:
     def launching(self, prepared: Prepared) -> None:
         """A process is about to exist."""
         job = prepared.job
-        write_prepared(prepared, self._context.masked)
+        if job.detach:
+            write_prepared(prepared, self._context.masked)
         if self._journal is None:
             return
         with self._lock:
@@ -79,6 +80,15 @@ class Entry:
             return
         request, mask = self._request() if self._context.cell else None, self._context.masked_values()
         self._told(self._journal.launching(self._context.id, secrets=secrets, request=request, mask=mask, **known))
+
+    def launched(self, prepared: Prepared) -> None:
+        """It was asked for, and meanwhile is written down in full; of one that outlives this kernel that was before.
+
+        Raises:
+            TransferError: the disk does not take it.
+        """
+        if not prepared.job.detach:
+            write_prepared(prepared, self._context.masked)
 
     def started(self, event: Started, *, over: bool = False) -> None:
         """Its process exists; of one that is *over* already that is written down with its end."""

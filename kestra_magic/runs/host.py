@@ -52,4 +52,5 @@ class SessionHost:
         """Return the body of an answer: parsed if it is JSON, else its text."""
         from kestra_magic.tasks.http import fetched
 
+        self.context.shown()
         return fetched(request)

@@ -56,8 +56,14 @@ class ProcessLife(Life):
 
     def _begun(self) -> Running:
         assert self.result.prepared is not None
+        if self.result.prepared.job.inputs:
+            self.context.shown()
         running = self._runner.start(self.result.prepared.job, self._launching)
-        self.context.launched.set()
+        try:
+            self.context.entry.launched(self.result.prepared)
+        except KestraMagicError as error:
+            self._log("WARN", f"{error}: who finds this run later does not know what ran")
+        self.context.shown()
         return running
 
     def _launching(self) -> None:
@@ -72,7 +78,8 @@ class ProcessLife(Life):
         Raises:
             KestraMagicError: it has been stopped.
         """
-        self.context.entry.begin()  # that may take long
+        self.context.entry.begin()
+        self.context.shown()
         with self._lock:
             if self._stop and helper is None:
                 raise KestraMagicError(f"killed ({self._stop[1]})")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
+from _thread import start_new_thread  # `threading` takes locks, and waits until it has begun
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from kestra_magic.errors import KestraMagicError, SystemRefusal
 from kestra_magic.process.events import Killing
+from kestra_magic.process.supervise import at_once, later
 from kestra_magic.runs.broadcast import interrupts
+from kestra_magic.runs.life import Life
 from kestra_magic.runs.metrics import Metrics
 from kestra_magic.runs.progress import Progress, Settled, State
 from kestra_magic.runs.result import Logs, TaskResult
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kestra_magic.process.events import Reason
+    from kestra_magic.runs.broadcast import Front, Seat, Told
     from kestra_magic.runs.context import Context
     from kestra_magic.runs.progress import Happening
     from kestra_magic.runs.report import Report
@@ -31,11 +36,10 @@ __all__ = ["Engine", "Run", "RunStopped", "TaskException"]
 
 
 TICK_SECONDS = 0.05
+HEARS_INTERRUPTS = sys.platform != "win32"
+"""Whether a thread that waits hears an interrupt: else it must not be the one that waits for long."""
 HEAD_START = 0.05
 """Seconds that a process has to begin before anything is displayed: both take a millisecond, and none waits."""
-
-REST_SECONDS = 0.03
-"""Seconds after the end in which its result is shown before what it left is cleaned up: Python does one at a time."""
 
 
 class TaskException(KestraMagicError):
@@ -71,41 +75,45 @@ class Run:
         self.context = context
         self._engine = engine
         self.failure: KestraMagicError | None = None
-        self._hurry = threading.Event()
-        self._thread = threading.Thread(
-            target=copy_context().run, args=(self._go,), name=f"kestra-{self.name}", daemon=True
-        )
+        self.begun = False
+        self._leaving = threading.Lock()
+        self._left = threading.Event()
 
     def start(self) -> Self:
-        self._thread.start()
+        """Live it in a thread of its own."""
+        self.begun = True
+        threading.Thread(target=copy_context().run, args=(self._go,), name=f"kestra-{self.name}", daemon=True).start()
         return self
 
-    @property
-    def begun(self) -> bool:
-        return self._thread.ident is not None
-
     def _go(self) -> None:
-        context = self.context
         state, error = State.FAILED, "a mistake of ours: see its traceback"
         try:
             state, error = self._state()
         finally:
             self._ended(state, error)
-            self._hurry.wait(REST_SECONDS)
-            context.swept()
-            context.afterwards()
+            later(self._leave)
+
+    def _leave(self) -> None:
+        """Clean up what it left, once; return when that is done."""
+        with self._leaving:
+            if not self._left.is_set():
+                self.context.swept()
+                self.context.afterwards()
+                self._left.set()
 
     def _ended(self, state: State, error: str) -> None:
         """Whatever goes wrong here, whoever listens must not wait for ever."""
         context = self.context
-        context.launched.set()
+        context.shown()
         try:
             if context.gpus:
                 context.gpus.release()
-            context.entry.end(state, error)
         finally:
             context.emit(Settled(state=state, error=error, outputs=context.outputs, at=time.time()))
-            context.broadcast.close()
+            try:
+                context.entry.end(state, error)
+            finally:
+                context.broadcast.close()
 
     def _state(self) -> tuple[State, str]:
         context = self.context
@@ -290,24 +298,47 @@ class Run:
         """
         if from_start and self.ended:
             self._tell_again(show)
+
+        def hear(told: Told) -> None:
+            if told[1] is not None:
+                show(told[0], told[1])
+                if isinstance(told[1], Settled) and told[1].final:
+                    last()
+            if seat.queue.empty():
+                pause()
+
+        seat: Seat
+        if start and isinstance(self._engine, Life) and HEARS_INTERRUPTS:
+            seat = front = self.context.broadcast.sit_in_front(first, hear)
+            self._live(front)
+            return self
         seat = self.context.broadcast.sit(from_start=from_start)
-        with interrupts(seat):  # from before it begins: an interrupt in between would leave it to itself
+        with interrupts(seat.wake):  # from before it begins: an interrupt in between would leave it to itself
             if start:
                 self.start()
                 self.context.launched.wait(HEAD_START)
             first()
             for told in seat:
                 if told is None:
-                    self.stop(reason="interrupt", grace=0 if self.state is State.KILLING else None)
-                elif told[1] is not None:
-                    show(told[0], told[1])
-                    if isinstance(told[1], Settled) and told[1].final:
-                        last()
-                if seat.queue.empty():
-                    pause()
+                    self._interrupted()
+                else:
+                    hear(told)
                 if self.waits and seat.queue.empty():
                     break
         return self
+
+    def _live(self, front: Front) -> None:
+        """Live it in this thread: a short command has ended before another would have begun.
+
+        An interrupt may come while this thread holds any lock: another one asks.
+        """
+        with interrupts(lambda: start_new_thread(self._interrupted, ())):
+            self.begun = True
+            copy_context().run(self._go)
+        front.check()
+
+    def _interrupted(self) -> None:
+        self.stop(reason="interrupt", grace=0 if self.state is State.KILLING else None)
 
     def complete(self) -> Self:
         """Start it, and return it when it has ended.
@@ -343,9 +374,11 @@ class Run:
 
     def cleared(self, seconds: float | None = None) -> None:
         """Wait, of a run that has ended, until its directories are gone too: a cell shows its result before that."""
-        self._hurry.set()
-        if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join(seconds)
+        if seconds is None:
+            self._leave()
+        elif not self._left.is_set():
+            at_once(self._leave)
+            self._left.wait(seconds)
 
     def __await__(self) -> Generator[Any, None, Self]:
         return self._awaited().__await__()

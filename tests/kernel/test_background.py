@@ -214,7 +214,7 @@ def struck(call):
 
 @pytest.mark.parametrize("code", ["%%kestra_process p\nsleep 100", "%%kestra_flow p\nid: p\ntasks: [{id: a, type: S}]"])
 def test_an_interrupt_in_the_moment_of_its_beginning_ends_the_run(fresh: Kernel, code: str) -> None:
-    fresh.run(STRUCK + "Run.start = struck(Run.start)")
+    fresh.run(STRUCK + "Run._go = struck(Run._go)")
     pause = "io.kestra.plugin.core.flow.Sleep\n    duration: PT100S"
 
     reply = fresh.run(code.replace("[{id: a, type: S}]", f"\n  - id: a\n    type: {pause}"))

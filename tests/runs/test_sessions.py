@@ -19,7 +19,7 @@ import pytest
 from kestra_magic import settings
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.model.source import Source
-from kestra_magic.process.events import Event, Output, Started, Usage
+from kestra_magic.process.events import Event, Killing, Output, Started, Usage
 from kestra_magic.process.supervise import hidden_forms
 from kestra_magic.runners.job import Running
 from kestra_magic.runners.local import LocalRunner
@@ -27,6 +27,7 @@ from kestra_magic.runs.attach import attach
 from kestra_magic.runs.broadcast import Broadcast
 from kestra_magic.runs.history import history
 from kestra_magic.runs.journal import Journal, Record
+from kestra_magic.runs.live import marked
 from kestra_magic.runs.owner import Owner, started_ticks
 from kestra_magic.runs.progress import Progress, State
 from kestra_magic.runs.recovery import recover
@@ -102,7 +103,7 @@ def test_a_run_is_in_the_journal_from_before_its_process_to_its_end(session: Ses
     assert (record.state, record.exit_code, record.folder) == ("FAILED", 3, str(run.folder))
     assert record.pid is not None
     assert record.created <= (record.started or 0) <= (record.ended or 0)
-    assert os.listdir(session.journal.live) == []
+    assert [marked(file).runs for file in session.journal.live.iterdir()] == [{}]
 
 
 def test_a_journal_that_cannot_be_used_is_told_and_the_run_goes_on(session: Session, begin: Begin) -> None:
@@ -274,6 +275,59 @@ def test_what_was_told_is_told_again_in_larger_pieces() -> None:
         ("stdout", "open", "2 %", 0),
         ("stderr", "lines", "oops\n", 1),
     ]
+
+
+def made(session: Session, tmp_path: Path, text: str) -> Run:
+    """A run that is not started."""
+    return session.cell(Request(source=Source(text), name="cell", options={}, notebook={}, beside=tmp_path))
+
+
+def test_a_cell_is_lived_in_the_thread_that_shows_it(session: Session, tmp_path: Path) -> None:
+    run = made(session, tmp_path, "echo hi")
+    told: list[tuple[str, str]] = []
+
+    def tell(what: str) -> None:
+        told.append((what, threading.current_thread().name))
+
+    run.follow(
+        lambda _, event: tell(type(event).__name__),
+        start=True,
+        first=lambda: tell("first"),
+        last=lambda: tell("last"),
+    )
+
+    own = threading.current_thread().name
+    names = ("first", "Declared", "Started", "Output", "Exited", "Settled", "Settled", "last")
+    assert told == [(name, own) for name in names]
+    assert run.ok
+
+
+def test_a_display_that_fails_ends_no_run(session: Session, tmp_path: Path) -> None:
+    run = made(session, tmp_path, f"echo hi; touch {tmp_path}/done")
+
+    with pytest.raises(ZeroDivisionError):
+        run.follow(lambda *_: 1 // 0, start=True)  # type: ignore[arg-type,return-value]
+
+    assert (run.wait(30).state, (tmp_path / "done").exists()) == (State.SUCCESS, True)
+
+
+def test_what_another_thread_tells_is_heard_with_what_comes_next() -> None:
+    told = Broadcast(Progress("a"))
+    heard: list[object] = []
+    told.emit(Started(task_run="t", pid=1))
+    front = told.sit_in_front(lambda: heard.append("first"), lambda each: heard.append(type(each[1])))
+    told.emit(Started(task_run="t", pid=1))
+    before = list(heard)
+    told.open()
+    other = threading.Thread(target=told.emit, args=(Killing(reason="stop"),))
+    other.start()
+    other.join()
+    meanwhile = list(heard)
+    told.emit(Started(task_run="u", pid=2))
+    front.check()
+
+    assert (before, meanwhile) == ([], ["first", Started])
+    assert heard[2:] == [Killing, Started]
 
 
 def test_an_ended_run_is_found_again_by_another_session(session: Session, begin: Begin, tmp_path: Path) -> None:
