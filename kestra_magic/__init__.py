@@ -6,13 +6,13 @@ its room when it is asked for, so that importing the package costs nothing.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from kestra_magic import runs
-
 if TYPE_CHECKING:
+    from kestra_magic import runs
     from kestra_magic.errors import KestraMagicError
     from kestra_magic.runs.api import open, render, run, run_flow  # noqa: A004
     from kestra_magic.runs.progress import State
@@ -47,7 +47,19 @@ class _Runs(ModuleType):
         return import_module("kestra_magic.runs.api").runs(name, limit=limit)
 
 
-runs.__class__ = _Runs
+class _House(ModuleType):
+    """This package: it hears when that room is opened, whoever opens it."""
+
+    @property
+    def runs(self) -> ModuleType:
+        return import_module("kestra_magic.runs")
+
+    @runs.setter
+    def runs(self, room: ModuleType) -> None:
+        room.__class__ = _Runs
+
+
+sys.modules[__name__].__class__ = _House
 
 
 def load_ipython_extension(ip: Any) -> None:

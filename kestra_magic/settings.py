@@ -1,11 +1,14 @@
 """Every default that someone may change. Names carry their units.
 
-Every kernel loads this before its first cell: a NamedTuple with plain annotations takes 0.2 ms, a dataclass 1.5 ms.
+Every kernel loads this before its first cell: a plain class takes 0.02 ms, a NamedTuple 0.6 ms, a dataclass 1.5 ms.
 """
 
+from __future__ import annotations
+
 import os
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from kestra_magic.errors import KestraMagicError
 
@@ -14,7 +17,7 @@ __all__ = ["APP", "Settings", "checked", "current", "data_folder", "update"]
 APP = "kestra_magic"
 
 
-class Settings(NamedTuple):
+class Settings:
     """What `%config KestraMagics` shows and changes; the environment variable beats the default where one is named."""
 
     runs_dir: str = os.environ.get("KESTRA_MAGIC_RUNS_DIR", "")
@@ -69,6 +72,25 @@ class Settings(NamedTuple):
     worker_root: str = "/tmp/kestra-magic"  # noqa: S108 - made 0700 by the attempt
     """Where a Dask worker runs attempts."""
 
+    def __init__(self, **values: Any) -> None:
+        vars(self).update(values)
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        return tuple(cls.__annotations__)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.names()}
+
+    def but(self, **changes: Any) -> Settings:
+        """Return the same with *changes*."""
+        return Settings(**{**vars(self), **changes})
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Settings) and self.as_dict() == other.as_dict()
+
+    __hash__ = None  # type: ignore[assignment]
+
 
 _current = Settings()
 
@@ -85,7 +107,7 @@ def update(**changes: Any) -> Settings:
         KestraMagicError: one cannot have that value.
     """
     global _current
-    _current = _current._replace(**{name: checked(name, value) for name, value in changes.items()})
+    _current = _current.but(**{name: checked(name, value) for name, value in changes.items()})
     return _current
 
 
@@ -95,7 +117,7 @@ def checked(name: str, value: Any) -> Any:
     Raises:
         KestraMagicError: it cannot have that value.
     """
-    kind: Any = Settings.__annotations__.get(name)
+    kind: Any = get_type_hints(Settings).get(name)
     origin: Any = get_origin(kind)
     if origin is Literal:
         _must(value in get_args(kind), name, value, "one of " + ", ".join(f"`{each}`" for each in get_args(kind)))
@@ -117,8 +139,14 @@ def _must(holds: bool, name: str, value: Any, what: str) -> None:
 
 def data_folder() -> Path:
     """Return where journal and storage lie: the user's data folder, or below `runs_dir`."""
-    if _current.runs_dir:
-        return Path(_current.runs_dir).expanduser().absolute() / ".data"
+    return _data_folder(_current.runs_dir, os.environ.get("HOME"), os.environ.get("XDG_DATA_HOME"))
+
+
+@lru_cache(maxsize=8)
+def _data_folder(runs_dir: str, *_where: str | None) -> Path:
+    """Asked for several times in each run; it depends on what the environment says *where*."""
+    if runs_dir:
+        return Path(runs_dir).expanduser().absolute() / ".data"
     from platformdirs import user_data_path  # every kernel has imported it long ago (jupyter_core)
 
     return user_data_path(APP)

@@ -25,7 +25,7 @@ WRONG = {
 def as_before() -> Any:
     before = settings.current()
     yield
-    settings.update(**before._asdict())
+    settings.update(**before.as_dict())
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -49,4 +49,4 @@ def test_one_text_to_be_masked_is_masked_whole(value: Any) -> None:
 
 
 def test_every_setting_may_have_its_default() -> None:
-    assert settings.update(**settings.Settings()._asdict()) == settings.Settings()
+    assert settings.update(**settings.Settings().as_dict()) == settings.Settings()

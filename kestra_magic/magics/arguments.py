@@ -102,6 +102,19 @@ def parse(magic: str, options: tuple[Option, ...], line: str) -> tuple[str | Non
     Raises:
         UsageError: an unknown option, or one without its value.
     """
+    line = line.strip()
+    if line and not line.isidentifier():
+        return _read(magic, options, line)
+    given = _nothing(magic, options)  # what most cells say
+    return line or None, {key: [] if value == [] else value for key, value in given.items()}
+
+
+@cache
+def _nothing(magic: str, options: tuple[Option, ...]) -> dict[str, Any]:
+    return _read(magic, options, "")[1]
+
+
+def _read(magic: str, options: tuple[Option, ...], line: str) -> tuple[str | None, dict[str, Any]]:
     known = [flag for option in options for flag in option.flags]
     found, rest = parser(magic, options).parse_known_args(_joined(words(line), options))
     if rest:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from kestra_magic.magics.options import Option
 
-__all__ = ["VERBS", "flow_help", "kestra_help", "process_help", "table"]
+__all__ = ["VERBS", "kestra_flow_help", "kestra_help", "kestra_process_help", "table"]
 
 VERBS = {
     "run": "FILE [NAME] [options of %%kestra_flow]: run the flow in a file",
@@ -66,11 +66,11 @@ The execution is bound to NAME, or to the flow's id: `copy.outputs["shell"]`, `c
 """
 
 
-def process_help() -> str:
+def kestra_process_help() -> str:
     return PROCESS_HELP.format(options=table(PROCESS))
 
 
-def flow_help() -> str:
+def kestra_flow_help() -> str:
     return FLOW_HELP.format(options=table(FLOW))
 
 

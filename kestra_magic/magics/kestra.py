@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import time
 from _thread import start_new_thread  # `threading` waits until it has begun
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -18,9 +18,9 @@ from traitlets import Any as AnyTrait
 
 from kestra_magic import settings
 from kestra_magic.errors import KestraMagicError, in_a_sentence
-from kestra_magic.magics.help import flow_help, kestra_help, process_help
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from types import ModuleType
 
@@ -34,12 +34,8 @@ def _settings_traits() -> dict[str, AnyTrait]:
     """Every setting is a trait: `%config KestraMagics` lists and changes them."""
     return {
         name: AnyTrait(value, allow_none=False).tag(config=True)
-        for name, value in settings.Settings()._asdict().items()
+        for name, value in settings.Settings().as_dict().items()
     }
-
-
-_meta: Any = type(Magics)
-Configured = _meta("Configured", (Magics,), {"__module__": __name__, **_settings_traits()})
 
 
 class WrongSetting(KestraMagicError, TraitError):
@@ -47,10 +43,12 @@ class WrongSetting(KestraMagicError, TraitError):
 
 
 @magics_class
-class KestraMagics(Configured):  # type: ignore[misc,valid-type]
+class KestraMagics(Magics):
     """Kestra's tasks in notebook cells."""
 
-    @validate(*settings.Settings._fields)
+    vars().update(_settings_traits())
+
+    @validate(*settings.Settings.names())
     def _checked(self, proposal: Any) -> Any:
         try:
             return settings.checked(proposal["trait"].name, proposal["value"])
@@ -60,7 +58,7 @@ class KestraMagics(Configured):  # type: ignore[misc,valid-type]
     @observe(All)
     def _changed(self, change: Any) -> None:
         """Also while it is made, with what the person's profile sets."""
-        if change["name"] in settings.Settings._fields:
+        if change["name"] in settings.Settings.names():
             settings.update(**{change["name"]: change["new"]})
 
     @no_var_expand
@@ -81,11 +79,27 @@ class KestraMagics(Configured):  # type: ignore[misc,valid-type]
         with in_a_sentence():
             from kestra_magic.magics.verbs import verb
 
-            return verb(self.shell, line, cell)
+            shell: Any = self.shell
+            return verb(shell, line, cell)
 
-    kestra_process.__doc__ = process_help()
-    kestra_flow.__doc__ = flow_help()
-    kestra.__doc__ = kestra_help()
+
+class Magic:
+    """One of our magics as IPython calls it. What `?` says of it is made when it is asked for."""
+
+    def __init__(self, name: str, call: Callable[..., Any]) -> None:
+        self.__name__ = name
+        self._call = call
+
+    def __call__(self, *typed: Any) -> Any:
+        return self._call(*typed)
+
+    def __getattr__(self, name: str) -> Any:
+        """What IPython's decorators have written down."""
+        return getattr(self._call, name)
+
+    @property
+    def __doc__(self) -> str:  # type: ignore[override]
+        return str(getattr(import_module("kestra_magic.magics.help"), f"{self.__name__}_help")())
 
 
 def _cells() -> ModuleType:
@@ -93,6 +107,8 @@ def _cells() -> ModuleType:
 
     It would look through all that the kernel holds several times, at 20 ms each, and find nothing.
     """
+    import gc
+
     name = "kestra_magic.magics.cell"
     if name in sys.modules or not gc.isenabled():
         return import_module(name)
@@ -129,17 +145,18 @@ OBJECTS = (
 
 def load(shell: InteractiveShell) -> None:
     """Register the magics, Tab completion and our cards, and start the warden: nothing heavy is imported."""
-    magics = KestraMagics(shell)
-    shell.register_magics(magics)
+    magics: Any = KestraMagics(shell)
+    for kind, name in MAGICS:
+        shell.magics_manager.magics[kind][name] = Magic(name, getattr(magics, name))
     shell.configurables.append(magics)
     if getattr(shell, "Completer", None) is not None:
         shell.Completer.custom_matchers.append(matcher)
-    for module, name in OBJECTS:
-        _formatter(shell).for_type_by_name(module, name, partial(_look, shell))
+    _formatter(shell).deferred_printers.update(dict.fromkeys(OBJECTS, partial(_look, shell)))
     start_new_thread(_warm, ())
     live = settings.data_folder() / "live"
-    if live.is_dir() and os.listdir(live):
-        _recover(shell, live)
+    with suppress(FileNotFoundError):  # nothing ever ran here
+        if any(entry.stat().st_size for entry in os.scandir(live)):
+            _recover(shell, live)
 
 
 def _formatter(shell: Any) -> Any:

@@ -151,7 +151,7 @@ class Sent(Elsewhere):
         make_private(log_dir)
         return supervise.Command(
             argv=(sys.executable, "-P", "-m", "kestra_magic", "carry", self.context.id),
-            env=environment({SETTINGS: json.dumps(current()._asdict())}),
+            env=environment({SETTINGS: json.dumps(current().as_dict())}),
             cwd=self.context.beside,
             log_dir=log_dir,
             detach=True,

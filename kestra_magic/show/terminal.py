@@ -42,7 +42,7 @@ def follow(run: Run) -> int:
 
     The first interrupt asks its processes to end, the second ends them.
     """
-    settings = current()._replace(head_lines=ALL, head_bytes=ALL, stream_switches=ALL)
+    settings = current().but(head_lines=ALL, head_bytes=ALL, stream_switches=ALL)
     live = LiveStream(_Terminal(), settings, labels=not run.context.cell)
     run.follow(live, start=True)
     live.finish(lambda *_: "")

@@ -103,7 +103,7 @@ def passes(case: dict[str, Any]) -> bool:
 @pytest.mark.skipif(not CASES.is_file(), reason=f"the recorded cases are not here: {CASES}")
 def test_kestras_engine_prints_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "UTC")  # where they were recorded …
-    monkeypatch.setattr(settings, "_current", settings.current()._replace(profile="P1"))  # … from Kestra 0.21
+    monkeypatch.setattr(settings, "_current", settings.current().but(profile="P1"))  # … from Kestra 0.21
     cases = json.loads(CASES.read_text("utf-8"))["cases"]
 
     failed = {case["id"] for case in cases if not passes(case)}

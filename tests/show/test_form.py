@@ -13,7 +13,7 @@ from kestra_magic.workspace.inputs import Uploaded
 
 @pytest.mark.parametrize(("view", "opens"), [("auto", True), ("none", False)])
 def test_console_and_form_open_where_they_are_wished(monkeypatch, view, opens):
-    monkeypatch.setattr(settings, "_current", settings.current()._replace(view=view))
+    monkeypatch.setattr(settings, "_current", settings.current().but(view=view))
 
     assert takes_console(Frontend.LAB) is opens
 
