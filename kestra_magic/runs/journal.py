@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,7 +14,6 @@ from kestra_magic.runs import live
 from kestra_magic.runs.masking import forms, painted
 from kestra_magic.runs.owner import Owner
 from kestra_magic.stores.database import Database
-from kestra_magic.workspace.transfer import make_private
 
 if TYPE_CHECKING:
     import sqlite3
@@ -96,13 +95,14 @@ class Journal:
     """The history of all runs of a person on this machine: one SQLite file, many kernels.
 
     Nothing here raises for what a disk does: a `Notice` is returned, the run goes on, and what could not be written is
-    written with the next change. Beside the file, ``live/ID`` stands for each run that has not ended.
+    written with the next change. Beside the file, ``live/`` names those that have not ended.
     """
 
     def __init__(self, path: Path, *, owner: Owner | None = None) -> None:
         self.path = path
         self.live = path.parent / "live"
         self.owner = owner or Owner.me()
+        self._marks = live.Marks(self.live, self.owner)
         self._database = Database(path, _SCHEMA, self._add_own)
         self._own: dict[str, Record] = {}
         self._late: set[str] = set()
@@ -117,6 +117,12 @@ class Journal:
 
     def close(self) -> None:
         self._database.close()
+        self.leave()
+
+    def leave(self) -> None:
+        """The kernel ends: nothing in ``live/`` speaks for it any more, unless something outlives it."""
+        with suppress(OSError):  # it is looked through by the next one
+            self._marks.close()
 
     # The life of a run
 
@@ -271,15 +277,15 @@ class Journal:
     def forget(self, run: str, /) -> Notice | None:
         """Take away the mark of a run that is dealt with."""
         try:
-            (self.live / run).unlink(missing_ok=True)
+            if not self._marks.remove(run):
+                live.forget(self.live, run)
         except OSError as error:
             return self._notice(f"`{self.live}` cannot be written ({error.strerror})")
         return None
 
     def _mark(self, record: Record) -> Notice | None:
         try:
-            make_private(self.live)
-            live.mark(self.live, record.id, record.owner, detached=record.detached)
+            self._marks.add(record.id, detached=record.detached)
         except OSError as error:
             return self._notice(f"`{self.live}` cannot be written ({error.strerror})")
         return None
@@ -312,9 +318,12 @@ class Journal:
         return self._noticed.pop() if len(self._noticed) > before else None
 
     def _written(self, database: sqlite3.Connection, run: str, do: Callable[[sqlite3.Connection], object]) -> bool:
+        late = [self._own[key] for key in self._late - {run} if key in self._own]
+        if not late:
+            do(database)
+            return True
         with _together(database):
             do(database)
-            late = [self._own[key] for key in self._late - {run} if key in self._own]
             database.executemany(_WRITE, map(_values, late))
         return True
 
@@ -328,7 +337,6 @@ class Journal:
     def _try(self, do: Callable[[sqlite3.Connection], Found], otherwise: Found) -> Found:
         """Return what *do* does, or *otherwise* where the disk does not let it."""
         try:
-            make_private(self.path.parent)
             return self._database.run(do)
         except OSError as error:
             if notice := self._notice(f"the journal `{self.path}` cannot be used ({error})"):
@@ -356,7 +364,8 @@ def _together(database: sqlite3.Connection) -> Iterator[None]:
 
 
 def _painted(request: dict[str, Any], mask: Iterable[str]) -> Any:
-    return painted(json.loads(json.dumps(request, default=str)), forms(mask))
+    plain = json.loads(json.dumps(request, default=str))
+    return painted(plain, forms(mask)) if mask else plain
 
 
 def _rows(database: sqlite3.Connection, where: str, *values: object) -> list[Record]:

@@ -1,40 +1,114 @@
-"""One small file for each run that has not ended: whether a dead kernel left something is seen by listing a folder."""
+"""One small file for each kernel, that names its runs which have not ended: what a dead one left is seen at once."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kestra_magic.runs.owner import Owner
+from kestra_magic.workspace.transfer import make_private
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["mark", "marked", "orphans"]
+__all__ = ["Marked", "Marks", "forget", "marked", "orphans"]
 
 DETACHED = "detached"
+KEPT_SECONDS = 86_400.0
+"""For which a file that names nothing is kept: its kernel may live, and be about to write into it."""
+_WRITE: Final = os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
-def mark(folder: Path, run: str, owner: Owner, *, detached: bool = False) -> None:
-    """Say that *run* lives, and whose it is.
+class Marks:
+    """The runs of this kernel that live. Its file is empty when there are none: making one for each run takes longer.
 
     Raises:
         OSError: the disk does not take it.
     """
-    (folder / run).write_text(f"{owner.text()}\n{DETACHED if detached else ''}", "utf-8")
+
+    def __init__(self, folder: Path, owner: Owner) -> None:
+        self._owner = owner
+        self._path = folder / os.urandom(8).hex()
+        self._runs: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def add(self, run: str, *, detached: bool = False) -> None:
+        """Say that *run* lives."""
+        with self._lock:
+            self._runs[run] = f"{run} {DETACHED if detached else ''}\n"
+            self._write()
+
+    def remove(self, run: str) -> bool:
+        """Say that it lives no more; return whether it did."""
+        with self._lock:
+            known = self._runs.pop(run, "")
+            if known:
+                self._write()
+            return bool(known)
+
+    def close(self) -> None:
+        """The kernel ends: what still lives stays written."""
+        with self._lock:
+            if not self._runs:
+                self._path.unlink(missing_ok=True)
+
+    def _write(self) -> None:
+        text = "".join((f"{self._owner.text()}\n", *self._runs.values())).encode() if self._runs else b""
+        try:
+            file = os.open(self._path, _WRITE, 0o600)
+        except FileNotFoundError:
+            make_private(self._path.parent)
+            file = os.open(self._path, _WRITE, 0o600)
+        try:
+            os.write(file, text)
+            os.ftruncate(file, len(text))
+        finally:
+            os.close(file)
 
 
-def marked(folder: Path, run: str) -> tuple[Owner, bool]:
-    """Return who began *run*, and whether it outlives its kernel on purpose."""
+class Marked(NamedTuple):
+    """What one kernel said of its runs: their ids, and whether each outlives it on purpose."""
+
+    owner: Owner
+    runs: dict[str, bool]
+
+
+def marked(file: Path) -> Marked:
+    """Return what *file* says; of one that is cut short by a full disk or gone, whatever can be read."""
     try:
-        owner, _, detached = (folder / run).read_text("utf-8").partition("\n")
-        return Owner.read(owner), detached == DETACHED
-    except (OSError, ValueError):  # gone, or cut short by a full disk
-        return Owner(), False
+        owner, *lines = file.read_text("utf-8").splitlines()
+        runs = dict(line.split(" ", 1) for line in lines if " " in line)
+        return Marked(Owner.read(owner), {run: said == DETACHED for run, said in runs.items()})
+    except (OSError, ValueError):
+        return Marked(Owner(), {})
 
 
 def orphans(folder: Path) -> list[str]:
     """Return the runs whose kernel is dead, but for those that outlive it on purpose."""
-    names = sorted(os.listdir(folder)) if folder.is_dir() else []
-    known = {name: marked(folder, name) for name in names}
-    return [name for name, (owner, detached) in known.items() if not detached and not owner.lives()]
+    known = [(file, marked(file)) for file in _files(folder)]
+    dead = [(file, said) for file, said in known if not said.owner.lives()]
+    for file, said in dead:
+        with suppress(OSError):  # another kernel was faster
+            if not said.runs and time.time() - file.stat().st_mtime > KEPT_SECONDS:
+                file.unlink()
+    return sorted(run for _, said in dead for run, detached in said.runs.items() if not detached)
+
+
+def forget(folder: Path, run: str) -> None:
+    """Take *run* out of whatever file names it.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
+    for file in _files(folder):
+        lines = file.read_text("utf-8").splitlines(keepends=True)
+        left = [line for line in lines if not line.startswith(f"{run} ")]
+        if left != lines:
+            file.write_text("".join(left) if len(left) > 1 else "", "utf-8")
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []

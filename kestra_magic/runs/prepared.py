@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.runners.job import Job
 from kestra_magic.tasks.place import Prepared
-from kestra_magic.workspace.transfer import make_private, naming
+from kestra_magic.workspace.transfer import make_private, naming, put
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,8 +43,7 @@ def write_prepared(prepared: Prepared, masked: Callable[[str], str]) -> None:
     path = Path(job.log_dir) / NAME
     with naming(path):
         make_private(path.parent)
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write(masked(json.dumps(data, default=str)))
+        put(path, masked(json.dumps(data, default=str)).encode())
 
 
 def read_prepared(log_dir: Path) -> Prepared:

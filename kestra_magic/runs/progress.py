@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kestra_magic.process.events import (
     Draining,
@@ -90,11 +90,12 @@ class Settled(Fact):
         return not self.task_run and self.state.ended
 
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
 Happening = Event | Declared | Logged | Settled
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One try of one task."""
 
     number: int = 1
@@ -112,28 +113,27 @@ class Attempt:
     def after(self, event: Event) -> Attempt:
         match event:
             case Queued():
-                return replace(self, state=State.QUEUED)
+                return self._replace(state=State.QUEUED)
             case Started(pid=pid, at=at):
-                return replace(self, state=State.RUNNING, started=at, pid=pid)
+                return self._replace(state=State.RUNNING, started=at, pid=pid)
             case Output(stream="stdout", lines=lines):
-                return replace(self, stdout_lines=self.stdout_lines + lines)
+                return self._replace(stdout_lines=self.stdout_lines + lines)
             case Output(lines=lines):
-                return replace(self, stderr_lines=self.stderr_lines + lines)
+                return self._replace(stderr_lines=self.stderr_lines + lines)
             case Usage():
-                return replace(self, usage=event)
+                return self._replace(usage=event)
             case Draining(processes=processes):
-                return replace(self, waiting=processes)
+                return self._replace(waiting=processes)
             case Killing():
-                return replace(self, state=State.KILLING)
+                return self._replace(state=State.KILLING)
             case Exited():
                 return self._exited(event)
             case Lost(at=at) | Requeued(at=at):
-                return replace(self, state=State.FAILED, ended=at)
+                return self._replace(state=State.FAILED, ended=at)
         return self
 
     def _exited(self, event: Exited) -> Attempt:
-        return replace(
-            self,
+        return self._replace(
             state=_state_at(event),
             ended=event.at,
             exit=event,
@@ -152,8 +152,7 @@ def _state_at(end: Exited) -> State:
     return State.FAILED if end.code or end.error else State.SUCCESS
 
 
-@dataclass(frozen=True, slots=True)
-class TaskRun:
+class TaskRun(NamedTuple):
     """One task in one execution, with all its attempts."""
 
     id: str
@@ -164,7 +163,7 @@ class TaskRun:
     state: State = State.CREATED
     error: str = ""
     attempts: tuple[Attempt, ...] = ()
-    outputs: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = NOTHING
     started: float | None = None
     ended: float | None = None
 
@@ -175,8 +174,7 @@ class TaskRun:
     def after(self, event: Happening) -> TaskRun:
         match event:
             case Declared():
-                return replace(
-                    self,
+                return self._replace(
                     task_id=event.task_id,
                     type=event.type,
                     value=event.value,
@@ -185,8 +183,8 @@ class TaskRun:
                 )
             case Settled():
                 ended = event.at if event.state.ended else None
-                return replace(
-                    self, state=event.state, error=event.error, outputs=event.outputs or self.outputs, ended=ended
+                return self._replace(
+                    state=event.state, error=event.error, outputs=event.outputs or self.outputs, ended=ended
                 )
             case Logged():
                 return self
@@ -197,11 +195,10 @@ class TaskRun:
         of = next((a for a in self.attempts if a.number == event.attempt), Attempt(event.attempt))
         now = of.after(event)
         state = now.state if not now.state.ended else self.state
-        return replace(self, state=state, attempts=(*earlier, now), started=self.started or now.started)
+        return self._replace(state=state, attempts=(*earlier, now), started=self.started or now.started)
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """All that is known of an execution so far: a map of its task runs, one entry for a single task."""
 
     name: str = ""
@@ -209,21 +206,21 @@ class Progress:
     error: str = ""
     started: float | None = None
     ended: float | None = None
-    task_runs: Mapping[str, TaskRun] = field(default_factory=lambda: MappingProxyType({}))
-    outputs: Mapping[str, Any] = field(default_factory=dict)
+    task_runs: Mapping[str, TaskRun] = NOTHING
+    outputs: Mapping[str, Any] = NOTHING
 
     def after(self, event: Happening) -> Progress:
         if isinstance(event, Settled) and not event.task_run:
             ended = event.at if event.state.ended else None
-            return replace(self, state=event.state, error=event.error, outputs=event.outputs, ended=ended)
+            return self._replace(state=event.state, error=event.error, outputs=event.outputs, ended=ended)
         if isinstance(event, Logged):
             return self
         if isinstance(event, Killing) and not event.task_run:
-            return self if self.state.ended else replace(self, state=State.KILLING)
+            return self if self.state.ended else self._replace(state=State.KILLING)
         known = self.task_runs.get(event.task_run) or TaskRun(event.task_run)
         now = known.after(event)
         runs = MappingProxyType({**self.task_runs, event.task_run: now})
-        return replace(self, task_runs=runs, state=self._state(now), started=self.started or now.started)
+        return self._replace(task_runs=runs, state=self._state(now), started=self.started or now.started)
 
     def _state(self, now: TaskRun) -> State:
         if self.state.ended or self.state is State.KILLING:

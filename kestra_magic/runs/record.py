@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import date, timedelta
 from datetime import time as clock
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kestra_magic.expressions.javatime import duration_text
 from kestra_magic.runs.unfinished import forget, so_far
 from kestra_magic.workspace.directory import OWN
-from kestra_magic.workspace.transfer import TransferError, naming, write
+from kestra_magic.workspace.transfer import TransferError, make_private, naming, put, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,8 @@ def write_record(context: Context, state: State, error: str) -> None:
     """
     text = context.masked(json.dumps(record(context, state, error), default=as_text))
     _write(context.folder.path / OWN, text)
-    forget(context.folder.path)
+    if not context.cell:
+        forget(context.folder.path)
 
 
 def digest(context: Context, task: Task) -> str:
@@ -64,8 +65,13 @@ def write_lost(folder: Path, name: str, run: str, error: str) -> None:
 
 def _write(folder: Path, text: str) -> None:
     with naming(folder):
-        folder.mkdir(mode=0o700, exist_ok=True)
-    write(folder / "run.json", text.encode(), mode=0o600)
+        make_private(folder)
+    file = folder / "run.json"
+    if file.exists():
+        write(file, text.encode(), mode=0o600)
+    else:
+        with naming(file):
+            put(file, text.encode())  # half of it is no JSON, and taken for none
 
 
 def record(context: Context, state: State, error: str) -> dict[str, Any]:
@@ -105,7 +111,7 @@ def of_task(context: Context, result: TaskResult) -> dict[str, Any]:
         "error": result.error,
         "hint": result.hint,
         "exitCode": result.exit_code,
-        "exit": asdict(result.exit) if result.exit else None,
+        "exit": {each.name: getattr(result.exit, each.name) for each in fields(result.exit)} if result.exit else None,
         "outputs": result.outputs,
         "vars": result.vars,
         "files": {name: {"path": _relative(file.path, base), "uri": file.uri} for name, file in result.files.items()},

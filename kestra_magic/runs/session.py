@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -101,7 +101,9 @@ class Session:
         asked = current().work_dir
         if asked:
             return Path(asked).expanduser().absolute()
-        return work_parent(self.base / ".work" if current().runs_dir else user_cache_path(APP) / "work")
+        if current().runs_dir:
+            return work_parent(self.base / ".work")
+        return work_parent(_cache_folder(os.environ.get("HOME"), os.environ.get("XDG_CACHE_HOME")) / "work")
 
     @cached_property
     def storage(self) -> Storage:
@@ -210,6 +212,8 @@ class Session:
         for run in self.runs:
             if run.ended:
                 run.cleared(max(0.0, until - time.monotonic()))
+        for journal in self._journals.values():
+            journal.leave()
 
     # A process cell
 
@@ -310,6 +314,12 @@ class Session:
 
     def env_file(self, name: Any, beside: Path) -> Mapping[str, str]:
         return read_dotenv(beside / str(name)) if name else {}
+
+
+@lru_cache(maxsize=8)
+def _cache_folder(*_where: str | None) -> Path:
+    """Asked for in each run; it depends on what the environment says *where*."""
+    return user_cache_path(APP)
 
 
 _session: Session | None = None

@@ -132,6 +132,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
+        auto_reload=False,  # else five files are looked at for each card
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -183,8 +183,9 @@ class SentCell:
         kernel = self._kernel
         if self._printed:  # what the cell printed before comes before
             self._printed = False
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in (sys.stdout, sys.stderr):
+                if getattr(stream, "_flush_pending", True):  # each flush waits for another thread
+                    stream.flush()
         kernel.session.send(kernel.iopub_socket, kind, content, parent=self._parent, ident=ident)
 
 

@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from kestra_magic.workspace.transfer import make_private
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
@@ -102,6 +104,7 @@ class Database:
         if self._connection is not None and self._inode != _inode(self.path):
             self.close()  # someone else found it damaged, or removed it
         if self._connection is None:
+            make_private(self.path.parent)
             self._connection = connect(self.path, self._schema)
             self._inode = _inode(self.path)
             self._on_open(self._connection)

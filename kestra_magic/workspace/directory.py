@@ -11,7 +11,7 @@ import sys
 import tempfile
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +100,11 @@ class WorkDirectory:
         if not _is_plain(path):
             raise IllegalPath(f"`{path}` holds a space or a colon: choose another folder with the setting `work_dir`")
         with naming(path):
-            make_private(path.parent)
-            path.mkdir(mode=0o700)
+            try:
+                os.mkdir(path, 0o700)
+            except FileNotFoundError:
+                make_private(path.parent)
+                os.mkdir(path, 0o700)
         return cls(path)
 
     def resolve(self, name: str | None) -> Path:
@@ -144,10 +147,10 @@ class RunFolder:
     name: str
     number: int
     instead_of: Path | None = None
+    path: Path = field(init=False)
 
-    @property
-    def path(self) -> Path:
-        return self.base / f"{self.name}-{self.number}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", self.base / f"{self.name}-{self.number}")
 
     @classmethod
     def allocate(cls, base: Path, name: str, *, fallback: Path | None = None) -> RunFolder:
@@ -174,10 +177,11 @@ class RunFolder:
         Where another run's folder has that name, this folder is returned.
         """
         link = self.base / self.name
-        if link.is_dir() and not _is_link(link):
-            return self.path
-        if link.exists() and _number(link.resolve().name, self.name) > self.number:
+        later = _published(self.base, self.name)
+        if later > self.number and link.exists():
             return link
+        if not later and link.is_dir() and not _is_link(link):
+            return self.path
         partly = self.base / f".{new_id()}"
         with naming(link):
             _link(partly, self.path)
@@ -209,7 +213,7 @@ def _next(base: Path, name: str) -> int:
     while True:
         number += 1
         with suppress(FileExistsError):  # another kernel was faster
-            (base / f"{name}-{number}").mkdir(mode=0o700)
+            os.mkdir(base / f"{name}-{number}", 0o700)
             _last[base, name] = number
             return number
 

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["TransferError", "copy", "encoded", "make_private", "move", "naming", "new_file", "write"]
+__all__ = ["TransferError", "copy", "encoded", "make_private", "move", "naming", "new_file", "put", "write"]
 
 FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file
+NEW_BITS = 0o600
+_MORE = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_MORE", 0)
 KEPT_BITS = 0o755  # others never write; neither setuid nor setgid survives the move
 
 
@@ -57,9 +59,14 @@ def encoded(text: str) -> bytes:
 
 def make_private(path: Path) -> Path:
     """Make the folder and its missing parents, all for their owner alone (0700)."""
-    if not path.is_dir():
+    try:
+        os.mkdir(path, 0o700)
+    except FileNotFoundError:
         make_private(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
     return path
 
 
@@ -104,23 +111,55 @@ def write(target: Path, content: bytes, *, mode: int = 0o644) -> Path:
     Raises:
         TransferError: the disk does not take it.
     """
-    with naming(target), new_file(target, mode) as writing:
-        writing.write(content)
+    partly = _beside(target)
+    with naming(target), _gone_unless_well(partly):
+        put(partly, content)
+        _take_name(partly, target, mode)
     return target
+
+
+def put(path: Path, content: bytes) -> None:
+    """Write *content* into *path*, for its owner alone if it is new: Python's own files ask five things more for that.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _MORE, NEW_BITS)
+    try:
+        while content:
+            content = content[os.write(file, content) :]
+    finally:
+        os.close(file)
 
 
 @contextmanager
 def new_file(target: Path, mode: int) -> Iterator[IO[bytes]]:
     """Open a new file that takes *target*'s name when the block ends well, and leaves nothing when it does not."""
-    partly = target.with_name(f".{os.urandom(8).hex()}.part")
-    try:
-        with open(partly, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+    partly = _beside(target)
+    with _gone_unless_well(partly):
+        with open(partly, "xb", opener=lambda name, flags: os.open(name, flags, NEW_BITS)) as file:
             yield file
+        _take_name(partly, target, mode)
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{os.urandom(8).hex()}.part")
+
+
+def _take_name(partly: Path, target: Path, mode: int) -> None:
+    if mode != NEW_BITS:
         os.chmod(partly, mode)
-        os.replace(partly, target)
-    finally:
-        with suppress(FileNotFoundError):  # it has its name: the usual case
+    os.replace(partly, target)
+
+
+@contextmanager
+def _gone_unless_well(partly: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        with suppress(FileNotFoundError):
             os.unlink(partly)
+        raise
 
 
 def _regular(path: Path) -> IO[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from time import time
 import pytest
 
 from kestra_magic.runs.journal import FOREIGN_SECONDS, Journal, Record
+from kestra_magic.runs.live import marked
 from kestra_magic.runs.owner import Owner, started_ticks
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +52,11 @@ def parent() -> Owner:
     return replace(Owner.me(), pid=os.getppid(), ticks=started_ticks(os.getppid()))
 
 
+def marks(journal: Journal) -> list[str]:
+    """What ``live/`` names."""
+    return sorted(run for file in journal.live.iterdir() for run in marked(file).runs)
+
+
 def ids(records: list[Record]) -> list[str]:
     return sorted(record.id for record in records)
 
@@ -66,7 +73,7 @@ def test_a_run_is_there_before_it_starts(journal: Journal) -> None:
     assert record is not None
     assert (record.state, record.owner, record.pid, record.ended) == ("CREATED", Owner.me(), None, None)
     assert (record.folder, record.work, record.request) == ("/runs/1", "/w/a", {"text": "echo"})
-    assert os.listdir(journal.live) == ["a"]
+    assert marks(journal) == ["a"]
 
 
 def test_a_run_goes_through_its_life(journal: Journal) -> None:
@@ -84,7 +91,7 @@ def test_a_run_goes_through_its_life(journal: Journal) -> None:
     assert running.started is not None
     assert ended.ended is not None
     assert ended.created <= running.started <= ended.ended
-    assert os.listdir(journal.live) == []
+    assert marks(journal) == []
 
 
 def test_history_is_the_latest_first(journal: Journal) -> None:
@@ -216,7 +223,7 @@ def test_a_claimed_run_ends_like_any_other(journal: Journal, path: Path) -> None
     record = journal.get("a")
     assert record is not None
     assert (record.state, record.error) == ("KILLED", "its kernel died")
-    assert os.listdir(journal.live) == []
+    assert marks(journal) == []
 
 
 def test_what_someone_holds_is_known(journal: Journal, path: Path) -> None:
@@ -239,15 +246,38 @@ def test_what_someone_holds_is_known(journal: Journal, path: Path) -> None:
 def test_strays_are_marks_of_dead_kernels_without_a_row(journal: Journal, path: Path) -> None:
     left(path, Record(id="known", name="a"))
     journal.starting(Record(id="ours", name="a"))
-    (journal.live / "lost").write_text(of_a_dead_kernel().text())
+    (journal.live / "dead").write_text(f"{of_a_dead_kernel().text()}\nlost \nfar detached\nknown \n")
     (journal.live / "torn").write_text("half a")
-    (journal.live / "alive").write_text(Owner.me().text())
+    (journal.live / "alive").write_text(f"{Owner.me().text()}\nmine \n")
 
-    assert journal.strays() == ["lost", "torn"]
+    assert journal.strays() == ["lost"]
 
     journal.forget("lost")
-    journal.forget("torn")
     assert journal.strays() == []
+    assert (journal.live / "dead").read_text().splitlines()[1:] == ["far detached", "known "]
+
+
+def test_a_kernel_that_ends_leaves_no_mark_unless_something_outlives_it(journal: Journal) -> None:
+    journal.starting(Record(id="a", name="a"))
+    journal.starting(Record(id="far", name="a", detached=True))
+    journal.ended("a", "SUCCESS")
+    journal.leave()
+    kept = marks(journal)
+
+    journal.ended("far", "SUCCESS")
+    journal.leave()
+
+    assert kept == ["far"]
+    assert os.listdir(journal.live) == []
+
+
+def test_the_marks_of_a_kernel_whose_folder_was_removed_are_made_anew(journal: Journal) -> None:
+    journal.starting(Record(id="a", name="a"))
+    shutil.rmtree(journal.live)
+
+    journal.starting(Record(id="b", name="a"))
+
+    assert marks(journal) == ["a", "b"]
 
 
 def test_without_any_run_there_are_no_strays(journal: Journal) -> None:
