@@ -6,6 +6,7 @@ Each figure is what a person sees: from the request of the cell to its first out
 from __future__ import annotations
 
 import os
+import random
 import select
 import signal
 import statistics
@@ -41,6 +42,7 @@ FLOODS = {
     "one line of 100 MB": "head -c 100000000 /dev/zero | tr '\\0' x",
 }
 ROUNDS = 20
+PAUSE_SECONDS = 0.1
 BATCH = 5
 POLITE = (
     "import subprocess,sys,time\n"
@@ -122,12 +124,20 @@ def _timed(kernel: Kernel, code: str, limit: float = 60.0) -> tuple[float, float
 
 
 def _latency(place: Path) -> Iterator[Figure]:
-    """In turns, so that what else the machine does falls on all alike."""
+    """In turns, so that what else the machine does falls on all alike; then in a row.
+
+    In turns each cell begins after a pause, in which what the one before still does has ended, and in another order
+    each time: `!` forks the kernel, which the next one feels.
+    """
     kernel = _kernel(place)
     seen: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
+    turns, dice = [*WAYS], random.Random(1)
     for _ in range(ROUNDS):
-        for way, cell in WAYS.items():
-            seen[way].append(_timed(kernel, cell.format("echo hi")))
+        dice.shuffle(turns)
+        for way in turns:
+            time.sleep(PAUSE_SECONDS)
+            seen[way].append(_timed(kernel, WAYS[way].format("echo hi")))
+    row = {way: [_timed(kernel, WAYS[way].format("echo hi"))[1] for _ in range(ROUNDS)] for way in ("kestra", "%%bash")}
     _close(kernel)
     idle = {}
     for way, times in seen.items():
@@ -136,6 +146,10 @@ def _latency(place: Path) -> Iterator[Figure]:
         yield Figure(f"echo hi by {way}, to idle", idle[way], "ms")
         yield Figure(f"echo hi by {way}, to idle, the least", min(i for _, i in times) * 1e3, "ms")
     yield Figure("echo hi to idle, compared with %%bash", idle["kestra"] / idle["%%bash"], "×", most=1.5)
+    ours, theirs = (statistics.median(times) * 1e3 for times in row.values())
+    yield Figure("echo hi by kestra, to idle, in a row", ours, "ms")
+    yield Figure("echo hi by %%bash, to idle, in a row", theirs, "ms")
+    yield Figure("echo hi to idle in a row, compared with %%bash", ours / theirs, "×")
 
 
 # Floods
