@@ -88,15 +88,15 @@ class Child:
     def _wait(self) -> None:
         """Hear its guardian: another thread that does so and then wakes this one takes longer than a short command."""
         connection = self.connection
-        if self.listening is None or not self.alone or connection is None:
+        if sys.platform != "win32" and self.listening is not None and self.alone and connection is not None:
+            poll = select.poll()
+            poll.register(connection, select.POLLIN)
+            poll.poll()
+            with self.hearing:
+                self.listening.hear(self)
+        else:
             self._news.wait(WAIT)
             self._news.clear()
-            return
-        poll = select.poll()
-        poll.register(connection, select.POLLIN)
-        poll.poll()
-        with self.hearing:
-            self.listening.hear(self)
 
     def stop(self, *, grace: float | None = None, reason: Reason = "stop") -> None:
         """Ask every process of the tree to end (TERM); end those that have not after *grace* seconds, 0: all now."""

@@ -74,8 +74,12 @@ def _rehearse() -> None:
     """Hear a request before anyone waits for it: memory that is shared with the warden is copied when it is touched."""
     theirs, ours = socket.socketpair()
     numbers = {number for name, number in vars(resource).items() if name.startswith("RLIMIT_")}
-    own = {"limits": [[number, *resource.getrlimit(number)] for number in numbers], "mark": resource.RLIM_INFINITY}
-    own |= {"affinity": [*os.sched_getaffinity(0)]} if sys.platform == "linux" else {}
+    own: dict[str, Any] = {
+        "limits": [[number, *resource.getrlimit(number)] for number in numbers],
+        "mark": resource.RLIM_INFINITY,
+    }
+    if sys.platform == "linux":
+        own["affinity"] = [*os.sched_getaffinity(0)]
     own |= {"argv": ["sh"] * 4, "env": dict(os.environ), "cwd": "/", "umask": 0o077, "oom_score": 1}
     theirs.sendall(pack(own))
     heard = next_message(ours, None, detached=False)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+import sys
 from time import time_ns
 
 TYPE_CHECKING = False
@@ -27,8 +28,13 @@ RECORD: Final = struct.Struct("<QQIBBH")
 STREAMS = ("", "stdout", "stderr")
 SEGMENTS = 4
 SMALL = 4096
-_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC if os.open in os.supports_dir_fd else 0
+"""Bytes up to which all that was written is told with the end."""
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+if sys.platform == "win32":
+    _FOLDER = 0
+else:
+    _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class Place:
