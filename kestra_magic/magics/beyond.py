@@ -12,7 +12,7 @@ from kestra_magic.errors import KestraMagicError
 from kestra_magic.magics.arguments import UsageError, parse
 from kestra_magic.magics.options import Option
 from kestra_magic.model.source import Source
-from kestra_magic.runners.kestra.client import Credentials, Missing
+from kestra_magic.runners.kestra.client import Credentials, Missing, base_url
 from kestra_magic.runs.onserver import Server, cell_to_send, flow_to_send
 from kestra_magic.runs.session import session
 from kestra_magic.settings import current, update
@@ -42,7 +42,7 @@ _said: dict[str, Credentials] = {}
 def server(_shell: InteractiveShell, rest: str, _cell: str | None) -> None:
     """`%kestra server [URL] [--tenant T] [--login]`: which server is meant from now on; bare: which one it is."""
     url, options = parse("%kestra server", SERVER, rest)
-    url = (url or current().server).rstrip("/")
+    url = base_url(url or current().server)
     if url and options["login"]:
         _login(url)
     client = _connect(url, options["tenant"] or "").client

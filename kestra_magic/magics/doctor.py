@@ -6,7 +6,9 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kestra_magic.model.languages import LANGUAGES
@@ -31,6 +33,7 @@ def report() -> str:
         "Shells": [(shell, shutil.which(shell) or "not found") for shell in SHELLS],
         "Languages": [_language(name) for name in LANGUAGES if name != "shell"],
         "Supervision": _supervision(),
+        "Places": _places(),
     }
     return "\n\n".join(f"{title}\n{_rows(rows)}" for title, rows in sections.items())
 
@@ -66,6 +69,17 @@ def _supervision() -> list[tuple[str, str]]:
     from kestra_magic.process.posix import capabilities
 
     return [*capabilities().items(), ("echo hi", _echo())]
+
+
+def _places() -> list[tuple[str, str]]:
+    """Where things lie, and why not where one would look for them."""
+    from kestra_magic.runs.session import Session, notebook_folder
+
+    here = Session(notebook_folder({}))
+    moved = here.work.parent == Path(tempfile.gettempdir())
+    why = " (scripts write it unquoted, and the wanted path has a space or a colon)" if moved else ""
+    places = {"results": here.base, "work directories": f"{here.work}{why}", "journal and storage": here.data}
+    return [(what, str(where)) for what, where in places.items()]
 
 
 def _echo() -> str:

@@ -13,7 +13,7 @@ from kestra_magic.model.body import read_body
 from kestra_magic.model.checks import written_tasks
 from kestra_magic.model.source import Document, Problem, Source, SourceError, load_yaml
 from kestra_magic.model.writing import yaml_text
-from kestra_magic.runners.kestra.client import Address, Credentials, connect
+from kestra_magic.runners.kestra.client import Address, Credentials, base_url, connect
 from kestra_magic.runners.kestra.executions import Execution, start
 from kestra_magic.runners.kestra.flows import Rejected, Sent, deploy, send_files
 from kestra_magic.runners.local import LocalRunner
@@ -152,7 +152,7 @@ class Server:
         Raises:
             KestraMagicError: none is known, or `connect` failed.
         """
-        url = (url or current().server).rstrip("/")
+        url = base_url(url or current().server)
         if not url:
             raise KestraMagicError("which server? `%kestra server http://localhost:8080`, or set KESTRA_URL")
         known = credentials(url) or (ask(url) if ask else None) or Credentials()

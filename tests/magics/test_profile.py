@@ -68,5 +68,14 @@ def test_the_doctor_says_what_it_finds() -> None:
     from kestra_magic.magics.doctor import report
 
     said = report()
-    for word in ("Python", sys.executable, "ipykernel", "/bin/sh", "Supervision", "julia", "kernels"):
+    for word in ("Python", sys.executable, "ipykernel", "/bin/sh", "Supervision", "julia", "kernels", "kestra-runs"):
         assert word in said
+    assert "unquoted" not in said
+
+
+def test_the_doctor_says_why_work_lies_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kestra_magic.magics.doctor import report
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "a folder"))
+
+    assert "unquoted" in report()

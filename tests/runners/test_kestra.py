@@ -12,7 +12,7 @@ import pytest
 from kestra_magic import settings
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.model.source import Source
-from kestra_magic.runners.kestra.client import Address, Credentials, connect
+from kestra_magic.runners.kestra.client import Address, Credentials, base_url, connect
 from kestra_magic.runners.kestra.follow import Lines
 from kestra_magic.runners.kestra.follow import Source as Telling
 from kestra_magic.runs.onserver import Server, cell_to_send, flow_to_send
@@ -453,3 +453,8 @@ def test_an_interrupt_while_following_kills_it_there(server: Server, tmp_path: P
     assert there.state is State.KILLED
     with pytest.raises(KeyboardInterrupt):
         there.check()
+
+
+@pytest.mark.parametrize("typed", ["http://a:8080", "http://a:8080/", "http://a:8080/api/v1", "http://a:8080/api/v1/"])
+def test_the_path_of_the_api_is_no_part_of_the_address(typed: str) -> None:
+    assert base_url(typed) == "http://a:8080"

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import httpx
 
 __all__ = [
-    "Address", "Client", "Credentials", "EventStream", "Missing", "Refused", "ServerError", "Unreachable", "connect",
-    "segment",
+    "Address", "Client", "Credentials", "EventStream", "Missing", "Refused", "ServerError", "Unreachable",
+    "base_url", "connect", "segment",
 ]  # fmt: skip
 
 SECONDS = 30.0
@@ -78,6 +78,11 @@ class Credentials:
     @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+
+def base_url(text: str) -> str:
+    """Return a server's address without the path of its API, which is copied along, and without a last slash."""
+    return text.rstrip("/").removesuffix("/api/v1").rstrip("/")
 
 
 def segment(text: str) -> str:
