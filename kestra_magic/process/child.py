@@ -42,6 +42,7 @@ class Child:
         guardian_pid: of who watches over it, and *guardian_start*.
         answer_by: when its guardian must have answered (monotonic): *listening* minds that.
         alone: whoever waits for its events hears its guardian himself, and the listening thread does not.
+        again: its guardian waits for another command.
         marker: what all its processes bear.
     """
 
@@ -52,7 +53,7 @@ class Child:
         self.detached = detached
         self.connection: socket.socket | None = None
         self.listening: Listening | None = None
-        self.alone = False
+        self.alone = self.again = False
         self.ended = threading.Event()
         self._folder = folder
         self._grace = grace
@@ -182,7 +183,7 @@ class Child:
             self._started(message, message["started"])
         if "log" in message:
             self._tell(*self._tail.read(message, last=True))
-        self._kept = bool(message.get("kept"))
+        self._kept, self.again = bool(message.get("kept")), bool(message.get("again"))
         self._lifted = bool(message.get("frames", True))
         self._end()
         self._tell(Exited(at=at, **_of(Exited, message), **self._stamp))
@@ -215,6 +216,12 @@ class Child:
         """Whoever hears of the end finds it ended."""
         self._tail.close()
         self.ended.set()
+
+    def release(self) -> socket.socket | None:
+        """Speak no more to its guardian, who has seen it to its end: return the connection."""
+        with self._lock:
+            connection, self.connection = self.connection, None
+            return connection
 
     def close(self) -> None:
         """Speak no more. Processes that are kept hold to our end of the socket: while it is open they live."""

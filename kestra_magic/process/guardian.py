@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import socket
 import sys
 import time
@@ -46,25 +47,29 @@ SHORT_SECONDS = 0.002
 REST_SECONDS = 0.03
 """Before a guardian goes whose run has ended by itself: that takes a millisecond, when its kernel has most to do."""
 DRAINING_SECONDS = 2.0
+LARGE_KB = 64 << 10
+"""Of memory, above which a guardian does not wait for another command: what a flood took is given back with it."""
 BUSY_CHUNKS = 100
 """Chunks between two notices above which the guardian naps a little, so that many small writes are read as one."""
 
 
 def guard(connection: socket.socket, kernel: int | None, *, detached: bool = False) -> None:
-    """Wait for a request and see it to its end. Does not return."""
+    """Wait for a request and see it to its end, and so again as long as nothing is left of any. Does not return."""
     name_process("kst-guard")
     whole = adopt_orphans()
     cgroup.enter()
     guardian = Guardian(whole=whole)  # what can be made ready is ready before anyone waits for it
     _rehearse()
-    request = next_message(connection, kernel, detached=detached)
-    if request is None:
-        os._exit(0)
-    try:
-        guardian.run(request, connection, None if detached else kernel)
-    except BaseException as error:
-        guardian.give_up(error)
-        raise
+    while request := next_message(connection, kernel, "argv", detached=detached):
+        try:
+            guardian.run(request, connection, None if detached else kernel)
+        except BaseException as error:
+            guardian.give_up(error)
+            raise
+        if not guardian.again:
+            break
+        guardian.retire()
+        guardian = Guardian(whole=whole)
     if not guardian.reason:
         time.sleep(REST_SECONDS)
     os._exit(0)
@@ -82,7 +87,7 @@ def _rehearse() -> None:
         own["affinity"] = [*os.sched_getaffinity(0)]
     own |= {"argv": ["sh"] * 4, "env": dict(os.environ), "cwd": "/", "umask": 0o077, "oom_score": 1}
     theirs.sendall(pack(own))
-    heard = next_message(ours, None, detached=False)
+    heard = next_message(ours, None, "argv", detached=False)
     theirs.close()
     ours.close()
     if heard:
@@ -110,7 +115,7 @@ class Guardian:
         self.status: int | None = None
         self.code = 0
         self.alive = True
-        self.announced = self.told = False
+        self.announced = self.told = self.again = False
         self.started = 0.0
         self.chunks = 0
         self._born = stat(os.getpid())
@@ -131,10 +136,11 @@ class Guardian:
         self.links.append(self._link(connection))
         try:
             pipes, prepared = self._prepare(), Launch(request)
-            if next_message(connection, kernel, detached=False) is None:
+            if next_message(connection, kernel, "go", detached=False) is None:
                 self._unlisten()  # its kernel is gone, or could not write down that it begins
                 os._exit(0)
             self._start(prepared, pipes)
+            self.again = not self.detached and self.tree.whole and prepared.undone
         except LaunchError as error:
             self.errors.append(str(error))
             self._finish({"code": error.code})
@@ -146,6 +152,11 @@ class Guardian:
         self._close_streams()
         if not self.told:
             self._finish(self._ending())
+
+    def retire(self) -> None:
+        """Another one takes its place in this process."""
+        os.close(signal.set_wakeup_fd(-1))
+        os.close(self._woken)
 
     def give_up(self, error: BaseException) -> None:
         """A fault of ours: nothing may outlive it, and someone must hear of it."""
@@ -384,7 +395,8 @@ class Guardian:
         if not self.alive and not self.tree.whole:
             self.alive = bool(self.tree.members())
 
-    def _reaped(self, pid: int, status: int, _usage: Any) -> None:
+    def _reaped(self, pid: int, status: int, used: Any) -> None:
+        self.meter.count(used)
         if pid == self.tree.main and self.status is None:
             self.status = status
             self.code = exit_code(status)
@@ -409,7 +421,7 @@ class Guardian:
         kept = len(self.tree.members())
         self._drain()
         self.loop.forget()
-        self.told = True
+        self.told, self.again = True, False
         self._report({**self._ending(), "kept": kept})
 
     def _ending(self) -> dict[str, Any]:
@@ -420,9 +432,11 @@ class Guardian:
         unmark()
         for lock in self.request["locks"]:
             os.close(lock)
-        self._report(ending)
+        large = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > LARGE_KB
+        self.again = self.again and not (self.reason or self.errors or self.tree.ended or large)
+        self._report({**ending, "again": self.again})
         for link in self.links:
-            link.finish(2.0 if self.detached else None)
+            link.finish(2.0 if self.detached else None, close=not self.again)
         self._unlisten()
         if self.detached:
             cgroup.leave()
@@ -450,7 +464,7 @@ class Guardian:
             "ended": len(self.tree.ended),
             "strays": len(self.tree.ended & self.tree.strays),
             **(self.written.figures() if self.tree.main else {}),
-            **self.meter.in_all(resource.getrusage(resource.RUSAGE_CHILDREN)),
+            **self.meter.in_all(),
         }
 
     def _sample(self) -> None:

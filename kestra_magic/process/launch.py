@@ -83,17 +83,22 @@ def _terminal() -> tuple[int, int]:
 class Launch:
     """What *request* describes, ready to begin: its folder and its limits are taken on by this process.
 
+    Attributes:
+        undone: this process is what it was before.
+
     Raises:
         LaunchError: it cannot be started.
     """
 
     def __init__(self, request: dict[str, Any]) -> None:
+        self.undone = False
         self._request = request
         self._env = {**request["env"], COOKIE: f"{request['mark']:x}"}
         _go_to(request["cwd"])
         try:
             self._program = _program(request["argv"][0], self._env)
-            self._limits, self._oom = _limited(request), _exposed(request["oom_score"])
+            self._changed = _limited(request)
+            self._oom = _exposed(request["oom_score"])
         except (OSError, ValueError) as error:
             raise _why(error, request["argv"]) from None
 
@@ -130,9 +135,9 @@ class Launch:
         )
 
     def undo(self) -> None:
-        """They are the command's, not ours."""
-        _limit(self._limits)
-        _set_oom(self._oom)
+        """They are the command's, not ours; but a hard limit once lowered stays."""
+        _limit(self._changed)
+        self.undone = _set_oom(self._oom) and not self._changed
         os.chdir("/")
         os.umask(0o077)
 
@@ -197,7 +202,7 @@ def _not_started(name: str, why: str) -> LaunchError:
 
 
 def _limited(request: dict[str, Any]) -> list[tuple[int, int, int]]:
-    """Take on what the command is to inherit; return the limits as they were.
+    """Take on what the command is to inherit; return the limits that were others, as they were.
 
     Its mark is a limit that Linux inherits and has not looked at since 2.4.25: it outlives setsid, setuid and an
     emptied environment, and anyone may read it.
@@ -210,8 +215,9 @@ def _limited(request: dict[str, Any]) -> list[tuple[int, int, int]]:
         with suppress(OSError):
             os.sched_setaffinity(0, request["affinity"])
     before = [(which, *resource.getrlimit(which)) for which, _, _ in wanted]
-    _limit([entry for entry, was in zip(wanted, before, strict=True) if entry != was])
-    return [was for was in before if was[0] != _RLIMIT_LOCKS]
+    changed = [(entry, was) for entry, was in zip(wanted, before, strict=True) if entry != was]
+    _limit([entry for entry, _ in changed])
+    return [was for _, was in changed if was[0] != _RLIMIT_LOCKS]
 
 
 def unmark() -> None:
@@ -238,7 +244,11 @@ def _exposed(score: int) -> str:
     return ""
 
 
-def _set_oom(score: str) -> None:
-    if score:
-        with suppress(OSError), open("/proc/self/oom_score_adj", "wb", 0) as file:
-            file.write(score.encode())
+def _set_oom(score: str) -> bool:
+    """Return whether it is so now."""
+    with suppress(OSError):
+        if score:
+            with open("/proc/self/oom_score_adj", "wb", 0) as file:
+                file.write(score.encode())
+        return True
+    return False

@@ -60,22 +60,25 @@ class Link:
             self._unsent = b""  # nobody is there; `hear` will say so
         self._poll.modify(self._connection, select.POLLIN | (select.POLLOUT if self._unsent else 0))
 
-    def finish(self, seconds: float | None) -> None:
+    def finish(self, seconds: float | None, *, close: bool = True) -> None:
         """Say what is unsaid, however long a kernel stands still; one that is gone is an error."""
         self._connection.settimeout(seconds)
         with suppress(OSError):
             self._connection.sendall(self._unsent)
-        self._connection.close()
+        if close:
+            self._connection.close()
 
     def close(self) -> None:
         self._connection.close()
 
 
-def next_message(connection: socket.socket, kernel: int | None, *, detached: bool) -> dict[str, Any] | None:
-    """Wait for what is to be done; None if nobody is there to ask for it any more.
+def next_message(
+    connection: socket.socket, kernel: int | None, wanted: str, *, detached: bool
+) -> dict[str, Any] | None:
+    """Wait for what is to be done, a message with *wanted* in it; None if nobody is there to ask for it any more.
 
-    A *detached* run that was asked for wholly begins although its kernel has died since. Descriptors that came along
-    are its ``locks``.
+    What was still said of an earlier run is passed over. A *detached* run that was asked for wholly begins although its
+    kernel has died since. Descriptors that came along are its ``locks``.
     """
     frames, locks = Frames(), []
     while True:
@@ -94,4 +97,5 @@ def next_message(connection: socket.socket, kernel: int | None, *, detached: boo
         if not data:
             return None
         for message in frames.feed(data):
-            return {**message, "locks": locks}
+            if wanted in message:
+                return {**message, "locks": locks}

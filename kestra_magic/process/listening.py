@@ -131,6 +131,8 @@ class Listening:
             child.lose(f"what its guardian said was not understood: {error!r}")
 
     def _forget(self, child: Child) -> None:
+        if child.again and (connection := child.release()):
+            helpers.give_back(connection)
         child.close()
         self.children.discard(child)
         self._replenish_at = time.monotonic() + REST_SECONDS

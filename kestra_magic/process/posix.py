@@ -15,6 +15,7 @@ from collections import deque
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.process.wire import pack
@@ -37,6 +38,7 @@ class Helpers:
         self._warden: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._ready: deque[socket.socket] = deque()
+        self._lent: WeakSet[socket.socket] = WeakSet()
         self._asked = 0
 
     def warm(self) -> None:
@@ -72,13 +74,26 @@ class Helpers:
             for _ in range(2):
                 try:
                     self._ensure()
-                    return self._taken(detached=detached)
+                    taken = self._taken(detached=detached)
+                    self._lent.add(taken)
+                    return taken
                 except (BrokenPipeError, ConnectionError, EOFError):
                     self._bury()  # someone ended the warden: runs go on under their guardians, and a new one is made
                 except OSError as error:
                     why = f"{error.strerror or error}"
                     raise KestraMagicError(f"a helper process could not be started: {why}") from None
             raise KestraMagicError(f"the helper process ends at once: try `{sys.executable} -S -I -c ''`")
+
+    def give_back(self, one: socket.socket) -> None:
+        """Its command has ended and has left nothing: it waits for another. Who did so last is taken first."""
+        if self._lock.acquire(blocking=False):
+            try:
+                if one in self._lent and len(self._ready) < WARM:
+                    self._ready.appendleft(one)
+                    return
+            finally:
+                self._lock.release()
+        one.close()
 
     @property
     def pid(self) -> int:
@@ -113,12 +128,22 @@ class Helpers:
         if detached:
             self._ask(b"d")
             return next(one for kind, one in self._answers() if kind == b"D")
-        if not self._asked and not self._ready:
-            self._ask(b"g")
-        taken = self._ready.popleft() if self._ready else next(one for kind, one in self._answers() if kind == b"G")
+        taken = self._waiting()
+        if taken is None:
+            self._ask(b"" if self._asked else b"g")
+            taken = next(one for kind, one in self._answers() if kind == b"G")
         if not self._asked and not self._ready:
             self._ask(b"g")
         return taken
+
+    def _waiting(self) -> socket.socket | None:
+        """Return who was kept ready and still lives: the system may have ended it, to have its memory."""
+        while self._ready:
+            one = self._ready.popleft()
+            if _is_there(one):
+                return one
+            one.close()
+        return None
 
     def _answers(self) -> Iterator[tuple[bytes, socket.socket]]:
         """Yield who comes; a guardian that comes while another kind is waited for is kept ready."""
@@ -142,6 +167,7 @@ class Helpers:
         for one in self._ready:
             one.close()
         self._ready.clear()
+        self._lent.clear()
         self._asked = 0
         if self._socket is not None:
             self._socket.close()
@@ -156,6 +182,7 @@ class Helpers:
             for one in self._ready:
                 one.close()
             self._ready.clear()
+            self._lent.clear()
             if self._socket is not None:
                 self._socket.close()
             if self._warden is not None:
@@ -171,6 +198,15 @@ class Helpers:
         if self._warden is not None:
             self._warden.returncode = 0  # not our child: nobody shall wait for it here
         self.__init__()  # type: ignore[misc]
+
+
+def _is_there(one: socket.socket) -> bool:
+    try:
+        return bool(one.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
 
 
 def _begun(connection: socket.socket) -> subprocess.Popen[bytes]:

@@ -25,7 +25,13 @@ class Meter:
     def __init__(self) -> None:
         self._cpu: dict[int, float] = {}
         self._io: dict[int, tuple[int, int]] = {}
+        self._counted = 0.0
         self.peak = 0
+
+    def count(self, used: Any) -> None:
+        """Take in what the system counted (a rusage) of a process that has ended, and of those it had waited for."""
+        self._counted += used.ru_utime + used.ru_stime
+        self.peak = max(self.peak, used.ru_maxrss * (1024 if sys.platform == "linux" else 1))
 
     def read(self, pids: Iterable[int]) -> dict[str, Any]:
         """Return the fields of a `Usage` event."""
@@ -45,12 +51,10 @@ class Meter:
         reads, writes = (sum(io[side] for io in self._io.values()) for side in (0, 1))
         return {"cpu_seconds": sum(self._cpu.values()), "read_bytes": reads, "write_bytes": writes}
 
-    def in_all(self, own: Any) -> dict[str, Any]:
-        """Return the fields of an `Exited` event, with what the system counted (*own*, a rusage) of the short-lived."""
+    def in_all(self) -> dict[str, Any]:
+        """Return the fields of an `Exited` event: the system counts the short-lived too."""
         totals = self.totals()
-        cpu = max(own.ru_utime + own.ru_stime, totals["cpu_seconds"])
-        peak = max(self.peak, own.ru_maxrss * (1024 if sys.platform == "linux" else 1))
-        return {**totals, "cpu_seconds": cpu, "rss_bytes": peak}
+        return {**totals, "cpu_seconds": max(self._counted, totals["cpu_seconds"]), "rss_bytes": self.peak}
 
 
 def _processor_and_memory(pid: int) -> tuple[float, int]:

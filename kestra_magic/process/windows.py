@@ -60,6 +60,10 @@ class Helpers:
         keeper.start()
         return ours
 
+    def give_back(self, one: socket.socket) -> None:
+        """No thread waits for a second command."""
+        one.close()
+
     def close(self) -> None:
         for keeper in self._keepers:
             keeper.end()

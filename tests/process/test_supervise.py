@@ -19,6 +19,7 @@ from kestra_magic.process import supervise, system
 from kestra_magic.process.child import Child
 from kestra_magic.process.events import Draining, Event, Exited, Killing, Output, Started, Usage
 from kestra_magic.process.listening import Listening
+from kestra_magic.process.wire import pack
 from tests.process.conftest import Start, end, python, says, sh, text, until
 from tests.process.survivors import bearing, wait_until
 
@@ -414,6 +415,79 @@ def test_the_words_of_a_short_command_come_with_its_end(tmp_path: Path) -> None:
 
     assert kinds(seen) == ["Started", "Output", "Output", "Exited"]
     assert (child.pid, text(seen), text(seen, "stderr")) == (7, "hi\n", "ho\n")
+
+
+# One guardian after another
+
+
+def guardians(start: Start, *argvs: tuple[str, ...], **more: object) -> list[tuple[int, Exited]]:
+    """Run one after the other; return who watched over each, and how it ended."""
+    seen = []
+    for argv in argvs:
+        child = start(argv, **more)
+        last = end(list(child.events()))
+        assert wait_until(lambda child=child: child not in supervise._listener().children)  # type: ignore[misc]
+        seen.append((child.guardian_pid, last))
+    return seen
+
+
+def test_a_guardian_watches_over_one_run_after_another_and_counts_each_by_itself(start: Start) -> None:
+    large = python("data = bytearray(200 << 20); print(len(data))")
+
+    (first, big), (second, small) = guardians(start, large, sh("exit 3"))
+
+    assert first == second
+    assert (big.code, small.code) == (0, 3)
+    assert big.rss_bytes > 200 << 20 > 50 << 20 > small.rss_bytes
+    assert small.cpu_seconds < big.cpu_seconds
+
+
+def test_after_a_run_that_was_ended_comes_another_guardian(start: Start) -> None:
+    child = start(sh("sleep 60"))
+    until(child, lambda e: isinstance(e, Started))
+    child.stop(grace=0)
+    list(child.events())
+
+    ((after, _),) = guardians(start, sh("true"))
+
+    assert after != child.guardian_pid
+    assert wait_until(lambda: system.stat(child.guardian_pid) is None)
+
+
+def test_after_a_run_with_other_limits_comes_another_guardian(start: Start) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (4096 if soft != 4096 else 8192, hard))
+        ((before, _),) = guardians(start, sh("ulimit -c"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+
+    ((after, _),) = guardians(start, sh("true"))
+
+    assert before != after
+
+
+def test_a_guardian_that_was_ended_while_it_waited_is_passed_over(start: Start) -> None:
+    ((first, _),) = guardians(start, sh("true"))
+    os.kill(first, signal.SIGKILL)
+    assert wait_until(lambda: not supervise.system._is_there(supervise.helpers._ready[0]))
+
+    ((second, last),) = guardians(start, sh("exit 4"))
+
+    assert (second != first, last.code) == (True, 4)
+
+
+def test_what_was_still_said_of_an_earlier_run_is_passed_over(start: Start) -> None:
+    child = start(sh("true"))
+    list(child.events())
+    assert wait_until(lambda: child not in supervise._listener().children)
+    (waiting,) = [one for one in supervise.helpers._ready if one in supervise.helpers._lent]
+    waiting.setblocking(True)
+    waiting.sendall(pack({"stop": "stop", "grace": 0}) + pack({"more": 1}))
+
+    ((again, last),) = guardians(start, sh("echo hi"))
+
+    assert (again, last.code, last.stdout_lines) == (child.guardian_pid, 0, 1)
 
 
 def test_nothing_of_ours_is_left_open(start: Start) -> None:

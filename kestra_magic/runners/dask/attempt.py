@@ -68,6 +68,7 @@ class Relay(Child):
         if not self.ended.is_set():
             self.said.put(message)
         if "exited" in message or "lost" in message:
+            self.again = bool(message.get("again"))
             self._end()
 
     def heard(self) -> list[dict[str, Any]]:
