@@ -2,7 +2,8 @@
 
 It is the parent of every process of the run that lost its own (a subreaper), so the run has ended when it has no child
 left. It ends the tree when it is told to, when the kernel's socket closes, or when the kernel's process is gone: either
-alone is not enough (a forked worker keeps the socket open; `os.execv` keeps the process).
+alone is not enough (a forked worker keeps the socket open; `os.execv` keeps the process). When a run has ended by
+itself and nothing of it is left, the same process waits for the next.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The kernel's side: a Command in, Events out. One thread listens to all runs."""
+"""The kernel's side: a Command in, Events out. Who waits for a run hears it himself, one thread hears all others."""
 
 from __future__ import annotations
 

@@ -69,6 +69,10 @@ class Run:
     """One run, readable while it lives; small to print.
 
     Awaitable; `wait` returns it when it has ended, `check` raises if it did not end well.
+
+    Attributes:
+        failure: what kept it from running, if that was no task's fault.
+        begun: it was started, in whatever thread.
     """
 
     def __init__(self, context: Context, engine: Engine) -> None:
