@@ -30,6 +30,20 @@ HELD = """() => {
 """The page waits for the console's code until it is let go; that a console stood there is remembered."""
 
 
+LATE = """() => {
+  window.late = [];
+  new MutationObserver(() => (window.stood ||= !!document.querySelector(".kestra-console")))
+    .observe(document.body, { childList: true, subtree: true });
+  const kernel = window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel;
+  const hear = kernel._ws.onmessage;
+  kernel._ws.onmessage = (message) => (window.holding ? window.late.push(message) : hear(message));
+  kernel.statusChanged.connect((_, status) => {
+    if (status === "restarting") setTimeout(() => window.late.splice(0).forEach(hear));
+  });
+}"""
+"""What the kernel says behind its cell, the console's opening, is heard only when the kernel restarts."""
+
+
 @pytest.mark.parametrize(
     ("front", "kernel"),
     [("lab", ""), ("notebook", ""), *(("lab", version) for version in OLDER), ("notebook", OLDER[0])],
@@ -127,6 +141,23 @@ def test_code_that_comes_after_the_kernel_was_restarted_leaves_the_card_as_it_is
     page.page.wait_for_function("() => window.stood")
 
     page.page.locator("[data-kestra-result]").wait_for(state="visible")
+    assert page.console.count() == 0
+    page.settled()
+
+
+def test_a_console_that_is_told_of_while_its_kernel_restarts_leaves_the_card_as_it_is(opened):
+    page = opened(SAYS)
+    page.page.evaluate(LATE)
+    page.run()
+    page.idle()
+    page.page.evaluate("() => { window.holding = true; }")
+    page.page.wait_for_function("() => window.late.length > 1")
+    page.restart()
+
+    page.page.wait_for_function("() => window.stood")
+    page.page.locator("[data-kestra-result]").wait_for(state="visible")
+    page.ready()
+
     assert page.console.count() == 0
     page.settled()
 

@@ -70,13 +70,16 @@ function takeOver(model, mount, { twins = true } = {}) {
   return release;
 }
 
+const GONE = ["restarting", "autorestarting", "starting", "terminating", "dead"];
+
 // A restarted kernel knows nothing of this run any more; it may have been restarted while this code was on its way.
 function onKernelGone(model, gone) {
   const manager = model.widget_manager;
   const kernel = manager?.kernel;
   const unknown = () => {}; // to a front end that keeps its models otherwise
   manager?.get_model?.(model.get("comm_id")).then(({ comm_live }) => comm_live === false && gone(), unknown);
-  const heard = (_, status) => ["restarting", "autorestarting", "terminating", "dead"].includes(status) && gone();
+  const heard = (_, status) => GONE.includes(status) && gone();
+  if (GONE.includes(kernel?.status)) queueMicrotask(gone); // it was told of while the kernel already went
   kernel?.statusChanged?.connect(heard);
   kernel?.disposed?.connect(gone);
   return () => {
