@@ -32,7 +32,7 @@ __all__ = ["PARTS", "figures"]
 POPEN = """import subprocess
 with subprocess.Popen(['bash', '-c', r'''{}'''], stdout=-1, text=True) as p:
     for line in p.stdout: print(line, end='')"""
-OURS = "%%kestra_process\n#| background: wait\n{}"
+OURS = "%%kestra_process\n{}"
 WAYS = {"kestra": OURS, "%%bash": "%%bash\n{}", "Popen": POPEN, "!": "!{}"}
 CAPS = {"kestra": 60.0, "%%bash": 20.0, "Popen": 8.0, "!": 8.0}
 """Seconds after which a flood is given up: some peers never end, and nothing is learned from waiting for them."""
