@@ -203,7 +203,10 @@ class _Tree:
         file.write_text(script)
         self.message = kernel.start(cell.format(f"{sys.executable} -S -I {file} {self.token}"))
         assert wait_until(lambda: len(bearing(self.token)) >= size, 60)
-        self._watched = [os.pidfd_open(pid) for pid in bearing(self.token)]
+        self._watched = []
+        for pid in bearing(self.token):
+            with suppress(ProcessLookupError):  # one that only began another
+                self._watched.append(os.pidfd_open(pid))
 
     def gone(self, limit: float) -> tuple[int, float]:
         """Return how many live after *limit* seconds (they are ended then), and the seconds to the last one's end."""
