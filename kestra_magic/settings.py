@@ -73,6 +73,8 @@ class Settings:
     """Where a Dask worker runs attempts."""
 
     def __init__(self, **values: Any) -> None:
+        if unknown := values.keys() - set(self.names()):
+            raise TypeError(f"there is no setting {', '.join(map(repr, sorted(unknown)))}")
         vars(self).update(values)
 
     @classmethod

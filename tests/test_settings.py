@@ -50,3 +50,8 @@ def test_one_text_to_be_masked_is_masked_whole(value: Any) -> None:
 
 def test_every_setting_may_have_its_default() -> None:
     assert settings.update(**settings.Settings().as_dict()) == settings.Settings()
+
+
+def test_a_setting_that_there_is_not_is_refused() -> None:
+    with pytest.raises(TypeError, match="no setting 'htttp'"):
+        settings.update(htttp=True)

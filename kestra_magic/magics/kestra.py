@@ -154,9 +154,15 @@ def load(shell: InteractiveShell) -> None:
     _formatter(shell).deferred_printers.update(dict.fromkeys(OBJECTS, partial(_look, shell)))
     start_new_thread(_warm, ())
     live = settings.data_folder() / "live"
-    with suppress(FileNotFoundError):  # nothing ever ran here
-        if any(entry.stat().st_size for entry in os.scandir(live)):
-            _recover(shell, live)
+    if _is_marked(live):
+        _recover(shell, live)
+
+
+def _is_marked(live: Path) -> bool:
+    """Whether a kernel has said that something of it lives."""
+    with suppress(FileNotFoundError, NotADirectoryError):  # nothing ever ran here
+        return any(entry.stat().st_size for entry in os.scandir(live))
+    return False
 
 
 def _formatter(shell: Any) -> Any:

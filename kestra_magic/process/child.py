@@ -115,13 +115,12 @@ class Child:
     def silent(self) -> bool:
         """Whether its guardian has said nothing that is not heard yet."""
         with self._lock:
+            if self.connection is None:
+                return False
             try:
-                if self.connection is not None:
-                    self.connection.recv(1, socket.MSG_PEEK)
-            except BlockingIOError:
-                return True
-            except OSError:
-                pass  # it is gone: who hears it will see
+                self.connection.recv(1, socket.MSG_PEEK)
+            except OSError as error:  # else it is gone: who hears it will see
+                return isinstance(error, BlockingIOError)
             return False
 
     # What the guardian says, in the listening thread or in that of who waits for it
@@ -183,7 +182,7 @@ class Child:
             self._started(message, message["started"])
         if "log" in message:
             self._tell(*self._tail.read(message, last=True))
-        self._kept, self.again = bool(message.get("kept")), bool(message.get("again"))
+        self._kept, self.again = bool(message.get("kept")), bool(message.get("again")) and not self._gone
         self._lifted = bool(message.get("frames", True))
         self._end()
         self._tell(Exited(at=at, **_of(Exited, message), **self._stamp))

@@ -69,10 +69,9 @@ class Written:
 
     def small(self) -> dict[str, Any]:
         """Return all that was written, where that is little: whoever hears it need not read it."""
-        small = self.log.small
-        return (
-            {} if small is None or self.log.error else {"text": [(*at, data.decode("latin-1")) for *at, data in small]}
-        )
+        if self.log.small is None or self.log.error:
+            return {}
+        return {"text": [(*at, data.decode("latin-1")) for *at, data in self.log.small]}
 
     def figures(self) -> dict[str, Any]:
         """Return fields of an `Exited` event."""

@@ -31,7 +31,7 @@ LOST = "its kernel ended before it did"
 
 
 def write_record(context: Context, state: State, error: str) -> None:
-    """Write ``run.json`` whole or not at all.
+    """Write ``run.json``; one that is there is replaced whole or not at all.
 
     Raises:
         TransferError: the disk does not take it.

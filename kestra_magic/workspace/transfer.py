@@ -20,7 +20,7 @@ __all__ = ["TransferError", "copy", "encoded", "make_private", "move", "naming",
 
 FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file
 NEW_BITS = 0o600
-_MORE = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_MORE", 0)
+_MORE = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 KEPT_BITS = 0o755  # others never write; neither setuid nor setgid survives the move
 
 
@@ -64,7 +64,7 @@ def make_private(path: Path) -> Path:
     except FileNotFoundError:
         make_private(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
-    except FileExistsError:
+    except OSError:  # it is there already, whatever the system says first
         if not path.is_dir():
             raise
     return path
