@@ -66,6 +66,7 @@ def _answer(session: Session, guest: Connection) -> None:
         guest.send(run is not None)
         if run is not None:
             WISHES[wish](run, guest, more)
+            run.context.entry.settle()  # whoever asked reads what became of it in the journal
 
 
 def _end(run: Run, _guest: Connection, grace: float | None) -> None:

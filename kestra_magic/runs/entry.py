@@ -120,6 +120,11 @@ class Entry:
         mask = self._context.masked_values()
         self._journal.ended(self._context.id, state.value, exit_code=code, error=error, mask=mask, **self._started)
 
+    def settle(self) -> None:
+        """Let its end be in the journal's file too, for other kernels."""
+        if self._journal is not None:
+            self._journal.settle()
+
     def _died_with_kernel(self) -> bool:
         return any(result.exit and result.exit.reason == "kernel" for result in self._context.live.values())
 

@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -106,6 +107,7 @@ class Journal:
         self._database = Database(path, _SCHEMA, self._add_own)
         self._own: dict[str, Record] = {}
         self._late: set[str] = set()
+        self._behind: dict[str, dict[str, Any]] = {}
         self._lock = threading.RLock()
         self._noticed: list[Notice] = []
         self._told: set[str] = set()
@@ -116,11 +118,12 @@ class Journal:
         return noticed + [Notice(self._database.damages.pop(0)) for _ in range(len(self._database.damages))]
 
     def close(self) -> None:
-        self._database.close()
         self.leave()
+        self._database.close()
 
     def leave(self) -> None:
         """The kernel ends: nothing in ``live/`` speaks for it any more, unless something outlives it."""
+        self.settle()
         with suppress(OSError):  # it is looked through by the next one
             self._marks.close()
 
@@ -168,12 +171,25 @@ class Journal:
         error: str = "",
         mask: Iterable[str] = (),
         **started: float,
-    ) -> Notice | None:
-        """It has ended, as Kestra names it; what is not yet known of how it *started* is written with it."""
-        said = painted(error, forms(mask))
-        notice = self._change(run, state=state, exit_code=exit_code, error=said, ended=time.time(), **started)
-        forgotten = self.forget(run)
-        return notice or forgotten
+    ) -> None:
+        """It has ended, as Kestra names it; what is not yet known of how it *started* is written with it.
+
+        Whoever looks here finds it ended. The file says so after `settle`: a cell does not wait for that, and of a
+        kernel that is killed before, the next one finds what became of the run in its own record.
+        """
+        now, said = time.time(), painted(error, forms(mask))
+        changes = {"state": state, "exit_code": exit_code, "error": said, "ended": now, "touched": now, **started}
+        with self._lock:
+            self._behind[run] = changes
+            self._known(run, changes)
+
+    def settle(self) -> None:
+        """Write down what has ended. What keeps that from being done is a notice."""
+        with self._lock:
+            while self._behind:
+                run, changes = self._behind.popitem()
+                written = self._write(run, partial(self._update, run=run, changes=changes))
+                self._noticed += filter(None, (written, self.forget(run)))
 
     def pin(self, run: str, /, pinned: bool = True) -> Notice | None:
         """Keep it for ever, or no longer."""
@@ -233,6 +249,7 @@ class Journal:
 
         Detached runs are left alone. The others' rows say from now on that they are this kernel's.
         """
+        self.settle()
         with self._lock:
             claimed: list[Record] = self._try(self._claim, [])
             self._own.update({record.id: record for record in claimed})
@@ -240,6 +257,7 @@ class Journal:
 
     def claim(self, run: str, /) -> bool:
         """Take over a run that outlived its kernel; of several kernels that ask, one gets it."""
+        self.settle()
         with self._lock:
             record: Record | None = self._try(lambda database: self._claim_one(database, run), None)
             if record is not None:
@@ -296,9 +314,12 @@ class Journal:
         """Write what has changed, and only that: another kernel may pin a run that is ours."""
         changes["touched"] = time.time()
         with self._lock:
-            if run in self._own:
-                self._own[run] = replace(self._own[run], **changes)
-            return self._write(run, lambda database: self._update(database, run, changes))
+            self._known(run, changes)
+            return self._write(run, partial(self._update, run=run, changes=changes))
+
+    def _known(self, run: str, changes: dict[str, Any]) -> None:
+        if run in self._own:
+            self._own[run] = replace(self._own[run], **changes)
 
     def _update(self, database: sqlite3.Connection, run: str, changes: dict[str, Any]) -> None:
         assigned = ", ".join(f"{name} = ?" for name in changes)
@@ -314,7 +335,7 @@ class Journal:
         if self._try(lambda database: self._written(database, run, do), False):
             self._late.clear()
             self._told.clear()
-            self._own = {key: record for key, record in self._own.items() if record.ended is None}
+            self._own = {key: own for key, own in self._own.items() if own.ended is None or key in self._behind}
         return self._noticed.pop() if len(self._noticed) > before else None
 
     def _written(self, database: sqlite3.Connection, run: str, do: Callable[[sqlite3.Connection], object]) -> bool:
@@ -332,6 +353,7 @@ class Journal:
         database.executemany(_ADD, map(_values, list(self._own.values())))
 
     def _select(self, where: str, *values: object) -> list[Record]:
+        self.settle()
         return self._try(lambda database: _rows(database, where, *values), [])
 
     def _try(self, do: Callable[[sqlite3.Connection], Found], otherwise: Found) -> Found:

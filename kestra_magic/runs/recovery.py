@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.process.recorder import read_status
 from kestra_magic.runs.attach import begin_again, join
 from kestra_magic.runs.found import attempts, end_rest
+from kestra_magic.runs.progress import State
 from kestra_magic.runs.record import LOST, write_lost
 from kestra_magic.settings import current
+from kestra_magic.workspace.directory import read_record
 from kestra_magic.workspace.removal import remove_tree
 
 if TYPE_CHECKING:
-    from kestra_magic.runs.journal import Record
+    from kestra_magic.runs.journal import Journal, Record
     from kestra_magic.runs.run import Run
     from kestra_magic.runs.session import Session
 
@@ -48,7 +50,10 @@ def recover(session: Session) -> Recovery:
     """
     found, journal = Recovery(), session.journal
     for record in journal.claim_orphans():
-        found.said.append(f"`{record.name}` {_dealt(session, record, found)}")
+        if told := _recorded(record):
+            _close(journal, record, told)
+        else:
+            found.said.append(f"`{record.name}` {_dealt(session, record, found)}")
     strays = journal.strays()
     for run in strays:
         journal.forget(run)
@@ -56,6 +61,26 @@ def recover(session: Session) -> Recovery:
         found.said.append(f"{_counted(len(strays), 'run')} of which the journal knows nothing any more")
     found.said += [notice.sentence for notice in journal.notices()]
     return found
+
+
+def _recorded(record: Record) -> dict[str, Any]:
+    """Return what its kernel still wrote of a run that had ended: it was killed before the journal said so too.
+
+    One that ended with its kernel and asked to be begun again has not ended.
+    """
+    told = read_record(Path(record.folder))
+    ends = [task["exit"]["reason"] for task in told.get("tasks", []) if task["exit"]]
+    left = record.requeue and "kernel" in ends
+    return told if told.get("id") == record.id and State(told["state"]).ended and not left else {}
+
+
+def _close(journal: Journal, record: Record, told: dict[str, Any]) -> None:
+    """Whoever was there has seen how it ended; its directory goes, unless files may have been left there."""
+    end_rest(record)
+    for work in filter(None, record.work.split("\n") if State(told["state"]).ok else ()):
+        remove_tree(Path(work))
+    code = next((task["exitCode"] for task in reversed(told["tasks"])), None)
+    journal.ended(record.id, told["state"], exit_code=code, error=told["error"])
 
 
 def _dealt(session: Session, record: Record, found: Recovery) -> str:

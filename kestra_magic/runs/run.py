@@ -101,6 +101,7 @@ class Run:
         """Clean up what it left, once; return when that is done."""
         with self._leaving:
             if not self._left.is_set():
+                self.context.entry.settle()
                 self.context.swept()
                 self.context.afterwards()
                 self._left.set()
@@ -116,6 +117,8 @@ class Run:
             context.emit(Settled(state=state, error=error, outputs=context.outputs, at=time.time()))
             try:
                 context.entry.end(state, error)
+                if not context.cell:
+                    context.entry.settle()
             finally:
                 context.broadcast.close()
 

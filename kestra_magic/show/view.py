@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cached_property
 from hashlib import blake2s
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from kestra_magic.process.events import Stream
     from kestra_magic.runs.progress import Happening, Progress
     from kestra_magic.runs.run import Run
+    from kestra_magic.show.cell import Cell
     from kestra_magic.show.console import Console
 
 __all__ = ["Keys", "View"]
@@ -57,17 +59,29 @@ _keys = Keys()
 
 
 class View:
-    """Shows *run* in the cell that runs now; of a *background* run, in that cell for ever."""
+    """Shows *run* in the cell that runs now; of a *background* run, in that cell for ever.
+
+    What that needs is made when the header is shown: the command begins before.
+    """
 
     def __init__(self, shell: Any, run: Run, *, background: bool = False) -> None:
-        settings = current()
         self.run = run
-        self.cell = cell_of(shell, background=background, per_second=settings.flushes_per_second)
-        self.key = _keys.of(f"{run.name}\n{run.context.document.source.text}", **_where(shell))
-        self._stream = LiveStream(self.cell, settings, labels=not run.context.cell)
+        self._shell = shell
         self._console: Console | None = None
         self._background = background
         self._finished = False
+
+    @cached_property
+    def cell(self) -> Cell:
+        return cell_of(self._shell, background=self._background, per_second=current().flushes_per_second)
+
+    @cached_property
+    def key(self) -> str:
+        return _keys.of(f"{self.run.name}\n{self.run.context.document.source.text}", **_where(self._shell))
+
+    @cached_property
+    def _stream(self) -> LiveStream:
+        return LiveStream(self.cell, current(), labels=not self.run.context.cell)
 
     def header(self) -> None:
         if self.cell.frontend.jupyter:

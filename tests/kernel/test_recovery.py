@@ -95,10 +95,14 @@ def load(kernel: Kernel) -> Reply:
 def test_nothing_is_told_where_nothing_was_left(begin: Begin) -> None:
     first = begin()
     load(first)
-    first.run("%%kestra_process done\necho hi")
+    first.run("%%kestra_process done\n#| outputFiles: [made.txt]\necho hi | tee made.txt")
     first.kill()
+    second = begin()
 
-    assert load(begin()).text() == ""
+    assert load(second).text() == ""
+    assert "SUCCESS" in listed(second, "--all")
+    second.run("%kestra attach done")
+    assert second.value("(done.stdout, done.files['made.txt'].read_text())") == repr(("hi\n", "hi\n"))
 
 
 def test_what_a_killed_kernel_left_is_told_in_one_line_and_marked(left: Left, begin: Begin) -> None:

@@ -103,9 +103,39 @@ def test_history_is_the_latest_first(journal: Journal) -> None:
     assert journal.history("none") == []
 
 
+def test_an_end_is_in_the_file_when_it_was_settled_and_is_seen_here_before(journal: Journal, path: Path) -> None:
+    other = Journal(path)
+    for each in "ab":
+        journal.starting(Record(id=each, name=each))
+    journal.ended("a", "SUCCESS", exit_code=0)
+    before, marked = other.get("a"), marks(journal)
+    journal.settle()
+    after = other.get("a")
+    journal.ended("b", "FAILED")
+
+    assert [record and record.ended for record in (before,)] == [None]
+    assert after is not None
+    assert (after.state, after.exit_code, marked, marks(journal)) == ("SUCCESS", 0, ["a", "b"], ["b"])
+    assert [record.state for record in journal.history()] == ["FAILED", "SUCCESS"]
+    assert marks(journal) == []
+    other.close()
+
+
+def test_an_end_that_is_not_settled_is_written_when_the_kernel_ends(journal: Journal, path: Path) -> None:
+    journal.starting(Record(id="a", name="a"))
+    journal.ended("a", "SUCCESS")
+    journal.leave()
+    other = Journal(path)
+
+    assert [record.state for record in other.history()] == ["SUCCESS"]
+    other.close()
+
+
 def test_a_run_that_nobody_knows_changes_nothing(journal: Journal) -> None:
-    assert journal.ended("none", "SUCCESS") is None
+    journal.ended("none", "SUCCESS")
+
     assert journal.history() == []
+    assert journal.notices() == []
 
 
 def test_another_kernel_may_pin_and_label_a_run_that_is_ours(journal: Journal, path: Path) -> None:
@@ -157,8 +187,10 @@ def test_secrets_are_kept_by_name_only(journal: Journal, path: Path) -> None:
 
 def test_a_name_that_is_no_text_does_not_stop_a_run(journal: Journal) -> None:
     assert journal.starting(Record(id="a", name="a", folder="/runs/\udcff", request={"f": "\udcff"})) is None
-    assert journal.ended("a", "FAILED", error="\udcff") is None
+    journal.ended("a", "FAILED", error="\udcff")
+
     assert journal.get("a") is not None
+    assert journal.notices() == []
 
 
 # What a dead kernel left

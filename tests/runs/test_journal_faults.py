@@ -30,6 +30,7 @@ while True:
     journal.starting(Record(id=id, name="w", request={"text": "x" * 300}))
     journal.started(id, pid=1, started_ticks=1)
     journal.ended(id, "SUCCESS", exit_code=0)
+    journal.settle()
     print(id, flush=True)
     number += 1
 """
@@ -109,6 +110,7 @@ def test_a_full_disk_is_told_once_survived_and_caught_up_with(small_disk: Path) 
     notices = [journal.starting(Record(id=f"{n}", name="a", request={"text": "x" * 1000})) for n in range(20)]
     known = [record.id for record in journal.history()]
     journal.ended("3", "SUCCESS")
+    journal.settle()
     told = [notice for notice in notices if notice]
     assert 1 <= len(told) <= 2  # the journal, and the marks in live/
     assert "full" in told[0].sentence or "No space" in told[0].sentence
@@ -177,9 +179,10 @@ def test_a_journal_that_someone_removed_begins_again(tmp_path: Path) -> None:
     for each in tmp_path.glob("journal.sqlite*"):
         each.unlink()
 
-    assert journal.ended("a", "SUCCESS") is None
+    journal.ended("a", "SUCCESS")
 
     assert [(record.id, record.state) for record in journal.history()] == [("a", "SUCCESS")]
+    assert journal.notices() == []
     journal.close()
 
 
@@ -189,7 +192,10 @@ from pathlib import Path
 from kestra_magic.runs.journal import Journal, Record
 
 journal = Journal(Path(sys.argv[1]) / "journal.sqlite")
-notices = [journal.starting(Record(id=id, name="a")) for id in "ab"] + [journal.ended("a", "SUCCESS")]
+notices = [journal.starting(Record(id=id, name="a")) for id in "ab"]
+journal.ended("a", "SUCCESS")
+journal.settle()
+notices += journal.notices()
 print(json.dumps([[n.sentence if n else None for n in notices], len(journal.history())]))
 """
 

@@ -371,6 +371,43 @@ def test_what_had_ended_unseen_is_taken_over_and_not_run_again(session: Session,
     assert (record.state, record.exit_code) == ("FAILED", 5)
 
 
+def test_what_its_kernel_had_written_down_stays_as_it_is_and_is_not_told(
+    session: Session, begin: Begin, tmp_path: Path
+) -> None:
+    run = begin(f"#| requeue: true\necho once >> {tmp_path}/count; echo x > out.txt; exit 5", output=["out.txt"]).wait()
+    written = run.folder / "_run" / "run.json"
+    record = written.read_bytes()
+    orphaned(session, run, requeue=True)
+    written.write_bytes(record)
+    found = recover(session)
+    row = session.journal.get(run.id)
+
+    assert (found.sentence, found.finished, found.again) == ("", [], [])
+    assert row is not None
+    assert (row.state, row.exit_code, row.error) == ("FAILED", 5, "Command failed with exit code 5")
+    assert written.read_bytes() == record
+    assert (tmp_path / "count").read_text() == "once\n"
+    assert history(Session(tmp_path), "cell")[-1].files["out.txt"].read_text() == "x\n"
+
+
+def test_what_ended_with_its_kernel_and_asked_for_it_begins_again(
+    session: Session, begin: Begin, tmp_path: Path
+) -> None:
+    run = begin("#| requeue: true\necho up; sleep 300")
+    seat = run.context.broadcast.sit(from_start=True)
+    next(told for told in seat if told and isinstance(told[1], Output) and "up" in told[1].text)
+    run.stop(grace=0, reason="kernel")
+    run.wait(30)
+    written = run.folder / "_run" / "run.json"
+    record = written.read_bytes()
+    orphaned(session, run, requeue=True)
+    written.write_bytes(record)
+    found = recover(session)
+
+    assert found.sentence.endswith("`cell` begins again from the beginning (attempt 2 of 3)")
+    assert [again.id for again in found.again] == [run.id]
+
+
 def test_a_process_that_only_has_its_number_is_not_ended(session: Session, begin: Begin) -> None:
     run = begin("echo hi").wait()
     stranger = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
