@@ -10,8 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from kestra_magic.errors import KestraMagicError
-
 __all__ = ["APP", "Settings", "checked", "current", "data_folder", "update"]
 
 APP = "kestra_magic"
@@ -136,6 +134,8 @@ def checked(name: str, value: Any) -> Any:
 
 def _must(holds: bool, name: str, value: Any, what: str) -> None:
     if not holds:
+        from kestra_magic.errors import KestraMagicError
+
         raise KestraMagicError(f"the setting `{name}` must be {what}, but is {value!r}")
 
 

@@ -124,9 +124,10 @@ def _show(view: View) -> None:
 
 def beside(shell: InteractiveShell) -> Path:
     """Tell the session where the notebook lies and what its variables are; return where."""
-    session().names = shell.user_ns
-    session().beside = notebook_folder(shell.user_ns)
-    return session().beside
+    here = session()
+    here.names = shell.user_ns
+    here.beside = notebook_folder(shell.user_ns)
+    return here.beside
 
 
 def names_of(shell: InteractiveShell) -> dict[str, object]:

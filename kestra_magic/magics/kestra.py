@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import context_matcher
 from IPython.core.magic import Magics, cell_magic, line_cell_magic, magics_class, no_var_expand
-from traitlets import All, TraitError, observe, validate
+from traitlets import All, observe
 from traitlets import Any as AnyTrait
 
 from kestra_magic import settings
-from kestra_magic.errors import KestraMagicError, in_a_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
     from types import ModuleType
 
@@ -30,30 +30,22 @@ if TYPE_CHECKING:
 __all__ = ["KestraMagics", "load", "unload"]
 
 
-def _settings_traits() -> dict[str, AnyTrait]:
-    """Every setting is a trait: `%config KestraMagics` lists and changes them."""
-    return {
-        name: AnyTrait(value, allow_none=False).tag(config=True)
-        for name, value in settings.Settings().as_dict().items()
-    }
+class Setting(AnyTrait):
+    """A setting as a trait: `%config KestraMagics` lists it, and changes it to what it can be."""
 
+    def validate(self, _obj: Any, value: Any) -> Any:
+        from kestra_magic.magics.setting import checked
 
-class WrongSetting(KestraMagicError, TraitError):
-    """A setting cannot have that value."""
+        return checked(self.name, value)
 
 
 @magics_class
 class KestraMagics(Magics):
     """Kestra's tasks in notebook cells."""
 
-    vars().update(_settings_traits())
-
-    @validate(*settings.Settings.names())
-    def _checked(self, proposal: Any) -> Any:
-        try:
-            return settings.checked(proposal["trait"].name, proposal["value"])
-        except KestraMagicError as error:  # only with its own kind does traitlets keep the old value
-            raise WrongSetting(str(error)) from None
+    vars().update(
+        {name: Setting(value).tag(config=True) for name, value in settings.Settings().as_dict().items()}
+    )
 
     @observe(All)
     def _changed(self, change: Any) -> None:
@@ -64,19 +56,19 @@ class KestraMagics(Magics):
     @no_var_expand
     @cell_magic
     def kestra_process(self, line: str, cell: str) -> None:
-        with in_a_sentence():
+        with _in_a_sentence():
             _cells().run_process(self.shell, line, cell.replace("\r\n", "\n"))
 
     @no_var_expand
     @cell_magic
     def kestra_flow(self, line: str, cell: str) -> None:
-        with in_a_sentence():
+        with _in_a_sentence():
             _cells().run_flow(self.shell, line, cell)
 
     @no_var_expand
     @line_cell_magic
     def kestra(self, line: str, cell: str | None = None) -> Any:
-        with in_a_sentence():
+        with _in_a_sentence():
             from kestra_magic.magics.verbs import verb
 
             shell: Any = self.shell
@@ -100,6 +92,12 @@ class Magic:
     @property
     def __doc__(self) -> str:  # type: ignore[override]
         return str(getattr(import_module("kestra_magic.magics.help"), f"{self.__name__}_help")())
+
+
+def _in_a_sentence() -> AbstractContextManager[None]:
+    from kestra_magic.errors import in_a_sentence  # a kernel in which no cell runs does not need it
+
+    return in_a_sentence()
 
 
 def _cells() -> ModuleType:
@@ -148,7 +146,6 @@ def load(shell: InteractiveShell) -> None:
     magics: Any = KestraMagics(shell)
     for kind, name in MAGICS:
         shell.magics_manager.magics[kind][name] = Magic(name, getattr(magics, name))
-    shell.configurables.append(magics)
     if getattr(shell, "Completer", None) is not None:
         shell.Completer.custom_matchers.append(matcher)
     _formatter(shell).deferred_printers.update(dict.fromkeys(OBJECTS, partial(_look, shell)))

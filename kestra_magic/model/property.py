@@ -171,7 +171,8 @@ def _resolved(raw: Any, kind: Any, render: Render) -> Any:
         return _rendered(raw, render)
     if isinstance(raw, dict | list):
         raw = json.dumps(raw, ensure_ascii=False)
-    return _scalar(render(as_text(raw)), kind)
+    text = as_text(raw)
+    return _scalar(render(text) if is_template(text) else text, kind)
 
 
 def _list(raw: Any, render: Render) -> list[Any]:

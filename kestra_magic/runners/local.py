@@ -91,7 +91,7 @@ def furnish(job: Job) -> None:
     directory = WorkDirectory(Path(job.root)) if job.here or job.shared else _made(Path(job.root))
     for folder in job.folders:
         made = directory.path / folder if folder.isalnum() else directory.resolve(folder)
-        os.makedirs(made, exist_ok=True)
+        make_private(made)
     place(directory, [_file(p) for p in job.inputs if not p.in_logs])
     place(WorkDirectory(Path(job.log_dir)), [_file(p) for p in job.inputs if p.in_logs])
 

@@ -114,7 +114,7 @@ class Broadcast:
         with self._lock:
             self.progress = self.progress.after(event)
             self._remember(event)
-            for seat in self._seats:
+            for seat in self._seats if self._seats else ():
                 seat.queue.put((self.progress, event))
             front = self._front
             if front:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Journal", "Notice", "Record"]
 
 Found = TypeVar("Found")
+Row = dict[str, Any]
+"""A `Record` by its columns: one is made and changed several times in each run."""
 
 FOREIGN_SECONDS = 86_400.0
 """What an owner that nobody here can ask about has not touched for so long is taken for dead."""
@@ -105,7 +107,7 @@ class Journal:
         self.owner = owner or Owner.me()
         self._marks = live.Marks(self.live, self.owner)
         self._database = Database(path, _SCHEMA, self._add_own)
-        self._own: dict[str, Record] = {}
+        self._own: dict[str, Row] = {}
         self._late: set[str] = set()
         self._behind: dict[str, dict[str, Any]] = {}
         self._lock = threading.RLock()
@@ -131,10 +133,11 @@ class Journal:
 
     def starting(self, record: Record, *, mask: Iterable[str] = ()) -> Notice | None:
         """Write down a run before its process exists; values in *mask* are painted over."""
-        record = replace(record, owner=self.owner, request=_painted(record.request, mask), touched=time.time())
+        request = _painted(record.request, mask)
+        row = {**_row(record), "owner": self.owner, "request": request, "touched": time.time()}
         with self._lock:
-            self._own[record.id] = record
-            notice = self._write(record.id, lambda database: database.execute(_WRITE, _values(record)))
+            self._own[record.id] = row
+            notice = self._write(record.id, lambda database: database.execute(_WRITE, _values(row)))
         marked = self._mark(record)
         return notice or marked
 
@@ -252,7 +255,7 @@ class Journal:
         self.settle()
         with self._lock:
             claimed: list[Record] = self._try(self._claim, [])
-            self._own.update({record.id: record for record in claimed})
+            self._own.update({record.id: _row(record) for record in claimed})
         return claimed
 
     def claim(self, run: str, /) -> bool:
@@ -261,7 +264,7 @@ class Journal:
         with self._lock:
             record: Record | None = self._try(lambda database: self._claim_one(database, run), None)
             if record is not None:
-                self._own[record.id] = record
+                self._own[record.id] = _row(record)
             return record is not None
 
     def _claim_one(self, database: sqlite3.Connection, run: str) -> Record | None:
@@ -270,14 +273,14 @@ class Journal:
             if record is None or not (record.owner == self.owner or self._is_orphan(record)):
                 return None
             record = replace(record, owner=self.owner, touched=time.time())
-            database.execute(_WRITE, _values(record))
+            database.execute(_WRITE, _values(_row(record)))
         return record
 
     def _claim(self, database: sqlite3.Connection) -> list[Record]:
         with _together(database):
             live = _rows(database, "WHERE ended IS NULL AND detached = 0")
             claimed = [replace(r, owner=self.owner, touched=time.time()) for r in live if self._is_orphan(r)]
-            database.executemany(_WRITE, map(_values, claimed))
+            database.executemany(_WRITE, [_values(_row(record)) for record in claimed])
         return claimed
 
     def _is_orphan(self, record: Record) -> bool:
@@ -319,7 +322,7 @@ class Journal:
 
     def _known(self, run: str, changes: dict[str, Any]) -> None:
         if run in self._own:
-            self._own[run] = replace(self._own[run], **changes)
+            self._own[run] = {**self._own[run], **changes}
 
     def _update(self, database: sqlite3.Connection, run: str, changes: dict[str, Any]) -> None:
         assigned = ", ".join(f"{name} = ?" for name in changes)
@@ -335,7 +338,7 @@ class Journal:
         if self._try(lambda database: self._written(database, run, do), False):
             self._late.clear()
             self._told.clear()
-            self._own = {key: own for key, own in self._own.items() if own.ended is None or key in self._behind}
+            self._own = {key: own for key, own in self._own.items() if own["ended"] is None or key in self._behind}
         return self._noticed.pop() if len(self._noticed) > before else None
 
     def _written(self, database: sqlite3.Connection, run: str, do: Callable[[sqlite3.Connection], object]) -> bool:
@@ -386,16 +389,19 @@ def _together(database: sqlite3.Connection) -> Iterator[None]:
 
 
 def _painted(request: dict[str, Any], mask: Iterable[str]) -> Any:
-    plain = json.loads(json.dumps(request, default=str))
-    return painted(plain, forms(mask)) if mask else plain
+    return painted(json.loads(json.dumps(request, default=str)), forms(mask)) if mask else request
 
 
 def _rows(database: sqlite3.Connection, where: str, *values: object) -> list[Record]:
     return [_record(row) for row in database.execute(f"{_SELECT} {where}", values)]
 
 
-def _values(record: Record) -> list[object]:
-    return [_column(name, getattr(record, name)) for name in _COLUMNS]
+def _row(record: Record) -> Row:
+    return {name: getattr(record, name) for name in _COLUMNS}
+
+
+def _values(row: Row) -> list[object]:
+    return [_column(name, row[name]) for name in _COLUMNS]
 
 
 def _column(name: str, value: Any) -> object:
@@ -403,7 +409,7 @@ def _column(name: str, value: Any) -> object:
     if name == "owner":
         value = value.text()
     elif name in ("request", "secrets"):
-        value = json.dumps(value)
+        value = json.dumps(value, default=str)
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.runners.job import Job
 from kestra_magic.tasks.place import Prepared
-from kestra_magic.workspace.transfer import make_private, naming, put
+from kestra_magic.workspace.transfer import put_in_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,10 +40,7 @@ def write_prepared(prepared: Prepared, masked: Callable[[str], str]) -> None:
         "keys": dict(prepared.keys),
         "more": dict(prepared.outputs),
     }
-    path = Path(job.log_dir) / NAME
-    with naming(path):
-        make_private(path.parent)
-        put(path, masked(json.dumps(data, default=str)).encode())
+    put_in_private(Path(job.log_dir) / NAME, masked(json.dumps(data, default=str)).encode())
 
 
 def read_prepared(log_dir: Path) -> Prepared:

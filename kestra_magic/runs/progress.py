@@ -230,7 +230,7 @@ class Progress(NamedTuple):
     @property
     def task(self) -> TaskRun:
         """The only task run of a single task's execution, or the last of many."""
-        return next(reversed(list(self.task_runs.values())), TaskRun(""))
+        return next(reversed(list(self.task_runs.values())), None) or TaskRun("")
 
     @property
     def seconds(self) -> float:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kestra_magic.expressions.javatime import duration_text
 from kestra_magic.runs.unfinished import forget, so_far
 from kestra_magic.workspace.directory import OWN
-from kestra_magic.workspace.transfer import TransferError, make_private, naming, put, write
+from kestra_magic.workspace.transfer import TransferError, put_in_private, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,14 +64,11 @@ def write_lost(folder: Path, name: str, run: str, error: str) -> None:
 
 
 def _write(folder: Path, text: str) -> None:
-    with naming(folder):
-        make_private(folder)
     file = folder / "run.json"
     if file.exists():
         write(file, text.encode(), mode=0o600)
     else:
-        with naming(file):
-            put(file, text.encode())  # half of it is no JSON, and taken for none
+        put_in_private(file, text.encode())  # half of it is no JSON, and taken for none
 
 
 def record(context: Context, state: State, error: str) -> dict[str, Any]:

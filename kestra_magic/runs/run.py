@@ -173,7 +173,7 @@ class Run:
     @property
     def result(self) -> TaskResult:
         """Its only task run, or the last of many."""
-        return next(reversed(self.context.live.values()), TaskResult("", self.name))
+        return next(reversed(self.context.live.values()), None) or TaskResult("", self.name)
 
     @property
     def exit_code(self) -> int | None:

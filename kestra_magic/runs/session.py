@@ -350,8 +350,8 @@ def notebook_folder(names: Mapping[str, object]) -> Path:
         KestraMagicError: that has gone.
     """
     said = names.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
-    folder = Path(str(said)).parent if said else Path()
-    return folder if folder.is_absolute() and folder.is_dir() else _current_folder()
+    folder = Path(str(said)).parent if said else None
+    return folder if folder and folder.is_absolute() and folder.is_dir() else _current_folder()
 
 
 def _current_folder() -> Path:

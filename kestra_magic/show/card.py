@@ -94,7 +94,7 @@ def header(name: str, title: str = "", *, key: str) -> dict[str, str]:
 
 def result(run: Run, *, key: str = "") -> dict[str, str]:
     """Return how the run ended, as it is saved: the same bytes for the same end."""
-    said = values(run)
+    said, facts = values(run), _facts(run)
     shown = _fitting(said)
     trace = plain(excerpt(run.result, run.context)) if _failed(run) else ""
     files = file_cards(run.files, run, room=BUDGET - len(escape(trace)) - sum(map(_weight, shown)))
@@ -103,7 +103,7 @@ def result(run: Run, *, key: str = "") -> dict[str, str]:
         run=run,
         key=key,
         badge=badge(run.state),
-        facts=_facts(run),
+        facts=facts,
         error=_error(run),
         excerpt=trace,
         tasks=_tasks(run),
@@ -114,7 +114,7 @@ def result(run: Run, *, key: str = "") -> dict[str, str]:
         more=len(run.files) - len(files),
         misses=run.files.misses,
     )
-    return {"text/html": html, "text/plain": _text(run, said)}
+    return {"text/html": html, "text/plain": _text(run, said, facts)}
 
 
 def render(template: str, **facts: Any) -> str:
@@ -315,9 +315,9 @@ def _link(file: OutputFile, run: Run | None) -> str:
 # As text
 
 
-def _text(run: Run, said: Iterable[Value]) -> str:
+def _text(run: Run, said: Iterable[Value], facts: Iterable[str]) -> str:
     icon = badge(run.state)[0]
-    lines = [" · ".join([f"{icon} {run.state} {run.name}", *_facts(run)])]
+    lines = [" · ".join([f"{icon} {run.state} {run.name}", *facts])]
     told = (_error(run), run.hint) if _failed(run) else ()
     lines += [f"  {visible(line)}" for part in told for line in part.splitlines()]
     lines += [f"  {icon_of(task)} {task['name']}" for task in _tasks(run)]

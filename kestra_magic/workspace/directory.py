@@ -182,7 +182,7 @@ class RunFolder:
             return link
         if not later and link.is_dir() and not _is_link(link):
             return self.path
-        partly = self.base / f".{new_id()}"
+        partly = self.base / f".{os.urandom(8).hex()}"
         with naming(link):
             _link(partly, self.path)
             os.replace(partly, link)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["TransferError", "copy", "encoded", "make_private", "move", "naming", "new_file", "put", "write"]
+__all__ = ["TransferError", "copy", "encoded", "make_private", "move", "naming", "new_file", "put", "put_in_private", "write"]
 
 FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file
 NEW_BITS = 0o600
@@ -130,6 +130,20 @@ def put(path: Path, content: bytes) -> None:
             content = content[os.write(file, content) :]
     finally:
         os.close(file)
+
+
+def put_in_private(path: Path, content: bytes) -> None:
+    """Write *content* into *path*; its folder is made, for its owner alone, if it turns out to be missing.
+
+    Raises:
+        TransferError: the disk does not take it.
+    """
+    with naming(path):
+        try:
+            put(path, content)
+        except FileNotFoundError:
+            make_private(path.parent)
+            put(path, content)
 
 
 @contextmanager
