@@ -36,16 +36,14 @@ class Setting(AnyTrait):
     def validate(self, _obj: Any, value: Any) -> Any:
         from kestra_magic.magics.setting import checked
 
-        return checked(self.name, value)
+        return checked(str(self.name), value)
 
 
 @magics_class
 class KestraMagics(Magics):
     """Kestra's tasks in notebook cells."""
 
-    vars().update(
-        {name: Setting(value).tag(config=True) for name, value in settings.Settings().as_dict().items()}
-    )
+    vars().update({name: Setting(value).tag(config=True) for name, value in settings.Settings().as_dict().items()})
 
     @observe(All)
     def _changed(self, change: Any) -> None:

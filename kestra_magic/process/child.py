@@ -12,6 +12,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import fields
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.process.events import Draining, Exited, Killing, Lost, Started, Usage
@@ -244,5 +245,10 @@ def _is_undisturbed() -> bool:
 
 
 def _of(kind: type, message: Mapping[str, Any]) -> dict[str, Any]:
-    known = {f.name for f in fields(kind)} - {"task_run", "attempt", "at"}
-    return {name: value for name, value in message.items() if name in known}
+    return {name: message[name] for name in _told(kind) if name in message}
+
+
+@cache
+def _told(kind: type) -> list[str]:
+    """What a guardian says of it, besides whose it is and when."""
+    return [each.name for each in fields(kind) if each.name not in ("task_run", "attempt", "at")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ QUIET = {
     "PAGER": "cat",
     "GIT_PAGER": "cat",
 }
+
+_ENCODED = (sys.getfilesystemencoding(), "surrogateescape")
 
 
 class LocalRunner:
@@ -87,13 +90,13 @@ def furnish(job: Job) -> None:
     Raises:
         KestraMagicError: a name leads out of the directory, an original is gone, or the disk does not take it.
     """
-    make_private(Path(job.log_dir))
-    directory = WorkDirectory(Path(job.root)) if job.here or job.shared else _made(Path(job.root))
+    logs, root = Path(job.log_dir), Path(job.root)
+    make_private(logs)
+    directory = WorkDirectory(root) if job.here or job.shared else WorkDirectory.make(root)
     for folder in job.folders:
-        made = directory.path / folder if folder.isalnum() else directory.resolve(folder)
-        make_private(made)
-    place(directory, [_file(p) for p in job.inputs if not p.in_logs])
-    place(WorkDirectory(Path(job.log_dir)), [_file(p) for p in job.inputs if p.in_logs])
+        make_private(root / folder if folder.isalnum() else directory.resolve(folder))
+    for place_of, in_logs in ((directory, False), (WorkDirectory(logs), True)) if job.inputs else ():
+        place(place_of, [_file(p) for p in job.inputs if p.in_logs is in_logs])
 
 
 def declared(job: Job) -> Found:
@@ -108,10 +111,6 @@ def declared(job: Job) -> Found:
 def _forget_context(job: Job) -> None:
     if any(placed.name == CONTEXT_FILE for placed in job.inputs):
         Path(job.root, CONTEXT_FILE).unlink(missing_ok=True)
-
-
-def _made(path: Path) -> WorkDirectory:
-    return WorkDirectory.make(path.parent, path.name)
 
 
 def _file(placed: Placed) -> PlacedFile:
@@ -143,5 +142,12 @@ def command(job: Job) -> supervise.Command:
 
 def environment(more: Mapping[str, str | None]) -> dict[str, str]:
     """The whole environment of this process, with *more* over it; None takes a name away."""
-    merged: dict[str, str | None] = {**QUIET, **os.environ, **more}
+    merged: dict[str, str | None] = {**QUIET, **_own(), **more}
     return {name: value for name, value in merged.items() if value is not None}
+
+
+def _own() -> Mapping[str, str]:
+    """Python asks six of its own functions for each variable that it gives as a text, and two for bytes."""
+    if sys.platform == "win32":
+        return os.environ
+    return {name.decode(*_ENCODED): value.decode(*_ENCODED) for name, value in os.environb.items()}

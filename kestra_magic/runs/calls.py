@@ -78,7 +78,7 @@ class CallLife(Life):
 
         def folder() -> Path:
             if not place.shared and not made:
-                made.append(WorkDirectory.make(Path(place.root).parent, Path(place.root).name))
+                made.append(WorkDirectory.make(Path(place.root)))
             return Path(place.root)
 
         try:

@@ -7,6 +7,7 @@ import re
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from kestra_magic.runs.retry import next_delay
 from kestra_magic.runs.wishes import Wishes
 from kestra_magic.settings import current
 from kestra_magic.tasks.place import Path_, Place
-from kestra_magic.workspace.directory import id_from, new_id
+from kestra_magic.workspace.directory import OWN, id_from, new_id
 from kestra_magic.workspace.inputs import Uploaded, placed
 from kestra_magic.workspace.outputs import OutputFile, OutputFiles
 from kestra_magic.workspace.storage import slug, task_uri
@@ -123,7 +124,6 @@ class Context:
     gpus: Gpus | None = None
 
     def __post_init__(self) -> None:
-        self._envs = environment_variables(os.environ)
         self.live: dict[str, TaskResult] = {}
         self.before = dict(self.outputs)
         self.first = self.started
@@ -132,6 +132,7 @@ class Context:
         self.broadcast = Broadcast(Progress(self.name))
         self.pauses = Gates()
         self.host = SessionHost(self)
+        self._envs = Envs()
         self.launched = threading.Event()
         self.entry = Entry(self, self.journal, self.of)
         self._lock = threading.RLock()
@@ -161,7 +162,8 @@ class Context:
 
     def place(self, task: Task, task_run: str, attempt: int, frame: Frame, *, runner: Runner | None = None) -> Place:
         roots = self.roots(task, task_run, attempt, frame)
-        own = self.beside if self.wishes.here else (runner or self.runner).root(f"{task_run}-{attempt}")
+        attempted = f"{task_run}-{attempt}"
+        own = self.beside if self.wishes.here else (runner or self.runner).root(attempted)
         elsewhere = runner not in (None, self.runner) and not self.options.get("python")
         root = frame.root or own
         return Place(
@@ -169,7 +171,7 @@ class Context:
             task_run=task_run,
             attempt=attempt,
             root=str(root),
-            log_dir=str(self.folder.path / "_run" / f"{task_run}-{attempt}"),
+            log_dir=os.path.join(self.folder.path, OWN, attempted),
             namespace=self.namespace,
             scope=lambda more: Scope({**roots, **more}, self.notebook, inputs_fall_back=self.cell),
             where=lambda path, line: self.document.source.at(
@@ -374,6 +376,17 @@ def _folder(value: str) -> str:
     """Return a loop's *value* as the name of a folder."""
     plain = re.sub(r"[^\w.=-]+", "-", value).strip("-.")[:60]
     return plain if plain == value else f"{plain}-{id_from(value)[:8]}".lstrip("-")
+
+
+class Envs:
+    """``envs``: the environment as it was when an expression first asked."""
+
+    @cached_property
+    def _known(self) -> dict[str, str]:
+        return environment_variables(os.environ)
+
+    def __kestra__(self) -> dict[str, str]:
+        return self._known
 
 
 def environment_variables(environ: Mapping[str, str]) -> dict[str, str]:

@@ -27,8 +27,7 @@ __all__ = ["working_directory"]
 
 
 def working_directory(life: FlowableLife) -> State:
-    root = life.context.runner.root(life.id)
-    directory = WorkDirectory.make(root.parent, root.name)
+    directory = WorkDirectory.make(life.context.runner.root(life.id))
     try:
         return _Shared(life, directory).run()
     finally:

@@ -17,8 +17,11 @@ __all__ = ["with_gpus"]
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
-def with_gpus(request: Request, written: Written, folder: Path) -> tuple[Written, Gpus | None]:
+def with_gpus(request: Request, written: Written, data: Path) -> tuple[Written, Gpus | None]:
     """Return what was written with the GPUs that it is to see, and these, held; as it was if nothing is wished.
+
+    Args:
+        data: where it stands which are held, in its folder ``gpus``.
 
     Raises:
         KestraMagicError: there is no such GPU, or none that is free.
@@ -26,6 +29,6 @@ def with_gpus(request: Request, written: Written, folder: Path) -> tuple[Written
     wish = written.options.get("gpu")
     if wish is None:
         return written, None
-    gpus = choose(str(wish), devices(nvml()), within=os.environ.get(VISIBLE), folder=folder, run=request.name)
+    gpus = choose(str(wish), devices(nvml()), within=os.environ.get(VISIBLE), folder=data / "gpus", run=request.name)
     options = {**request.options, "env": [*request.options.get("env", []), f"{VISIBLE}={gpus.visible}"]}
     return read(replace(request, options=options)), gpus

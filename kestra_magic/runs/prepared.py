@@ -40,7 +40,7 @@ def write_prepared(prepared: Prepared, masked: Callable[[str], str]) -> None:
         "keys": dict(prepared.keys),
         "more": dict(prepared.outputs),
     }
-    put_in_private(Path(job.log_dir) / NAME, masked(json.dumps(data, default=str)).encode())
+    put_in_private(Path(job.log_dir, NAME), masked(json.dumps(data, default=str)).encode())
 
 
 def read_prepared(log_dir: Path) -> Prepared:

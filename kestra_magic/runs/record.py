@@ -37,7 +37,7 @@ def write_record(context: Context, state: State, error: str) -> None:
         TransferError: the disk does not take it.
     """
     text = context.masked(json.dumps(record(context, state, error), default=as_text))
-    _write(context.folder.path / OWN, text)
+    _write(context.folder.path, text)
     if not context.cell:
         forget(context.folder.path)
 
@@ -59,12 +59,12 @@ def write_lost(folder: Path, name: str, run: str, error: str) -> None:
     """Write the record of a run whose kernel died; a disk that does not take it changes nothing."""
     lost = {"name": name, "id": run, "state": "FAILED", "error": error, "ended": time.time(), "tasks": []}
     with suppress(TransferError):
-        _write(folder / OWN, json.dumps(lost | so_far(folder, error)))
+        _write(folder, json.dumps(lost | so_far(folder, error)))
         forget(folder)
 
 
 def _write(folder: Path, text: str) -> None:
-    file = folder / "run.json"
+    file = folder.joinpath(OWN, "run.json")
     if file.exists():
         write(file, text.encode(), mode=0o600)
     else:

@@ -103,7 +103,7 @@ class Session:
             return Path(asked).expanduser().absolute()
         if current().runs_dir:
             return work_parent(self.base / ".work")
-        return work_parent(_cache_folder(os.environ.get("HOME"), os.environ.get("XDG_CACHE_HOME")) / "work")
+        return work_parent(_cached(os.environ.get("HOME"), os.environ.get("XDG_CACHE_HOME")))
 
     @cached_property
     def storage(self) -> Storage:
@@ -119,12 +119,12 @@ class Session:
 
     @property
     def kv(self) -> KV:
-        return KV(self.data / "kv.sqlite")
+        return _kv(self.data)
 
     @property
     def journal(self) -> Journal:
-        path = self.data / "journal.sqlite"
-        return self._journals.get(path) or self._journals.setdefault(path, Journal(path))
+        data = self.data
+        return self._journals.get(data) or self._journals.setdefault(data, Journal(data / "journal.sqlite"))
 
     # The runs
 
@@ -229,7 +229,7 @@ class Session:
         request = replace(request, notebook=Names(request.notebook))
         written = read(request)
         self.make_way(request.name, instead=bool(written.options.get("replace")))
-        written, gpus = with_gpus(request, written, self.data / "gpus")
+        written, gpus = with_gpus(request, written, self.data)
         try:
             context = self._context(request, written, of)
         except BaseException:
@@ -317,9 +317,14 @@ class Session:
 
 
 @lru_cache(maxsize=8)
-def _cache_folder(*_where: str | None) -> Path:
+def _cached(*_where: str | None) -> Path:
     """Asked for in each run; it depends on what the environment says *where*."""
-    return user_cache_path(APP)
+    return user_cache_path(APP) / "work"
+
+
+@lru_cache(maxsize=8)
+def _kv(data: Path) -> KV:
+    return KV(data / "kv.sqlite")
 
 
 _session: Session | None = None

@@ -90,13 +90,13 @@ class WorkDirectory:
         self.path = path
 
     @classmethod
-    def make(cls, parent: Path, id: str) -> WorkDirectory:  # noqa: A002 - Kestra's word
-        """Make the directory *id* below *parent*, for its owner alone.
+    def make(cls, path: Path) -> WorkDirectory:
+        """Make the directory, for its owner alone.
 
         Raises:
             KestraMagicError: the path cannot stand unquoted in a script, or cannot be made.
         """
-        path = (parent / id).absolute()
+        path = path.absolute()
         if not _is_plain(path):
             raise IllegalPath(f"`{path}` holds a space or a colon: choose another folder with the setting `work_dir`")
         with naming(path):
@@ -213,7 +213,7 @@ def _next(base: Path, name: str) -> int:
     while True:
         number += 1
         with suppress(FileExistsError):  # another kernel was faster
-            os.mkdir(base / f"{name}-{number}", 0o700)
+            os.mkdir(os.path.join(base, f"{name}-{number}"), 0o700)
             _last[base, name] = number
             return number
 
@@ -221,7 +221,7 @@ def _next(base: Path, name: str) -> int:
 def _published(base: Path, name: str) -> int:
     """Return the number of the run that ``NAME`` leads to; 0 if there is none."""
     try:
-        return _number(os.path.basename(os.readlink(base / name)), name)
+        return _number(os.path.basename(os.readlink(os.path.join(base, name))), name)
     except OSError:
         return 0
 

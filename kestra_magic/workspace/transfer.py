@@ -16,7 +16,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["TransferError", "copy", "encoded", "make_private", "move", "naming", "new_file", "put", "put_in_private", "write"]
+__all__ = [
+    "TransferError",
+    "copy",
+    "encoded",
+    "make_private",
+    "move",
+    "naming",
+    "new_file",
+    "put",
+    "put_in_private",
+    "write",
+]
 
 FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file
 NEW_BITS = 0o600

@@ -20,7 +20,7 @@ def one(run):
 @checks("FS1", "FS2", "WD2")
 @pytest.mark.parametrize("name", ["../escape.txt", "/etc/passwd", "subdir/../../../etc/passwd"])
 def test_a_name_that_leads_out_is_refused(one, tmp_path, name):
-    directory = WorkDirectory.make(tmp_path, "w")
+    directory = WorkDirectory.make(tmp_path / "w")
 
     assert (
         "relative path inside the current working directory" in one(f"inputFiles: {{{name}: a}}, commands: [ls]").error
@@ -77,15 +77,15 @@ def test_declared_files_are_collected(one):
 @checks("WD1", "WD3", "WD5", "WD6")
 def test_a_task_has_a_directory_of_its_own(one, tmp_path):
     ended = one("commands: ['echo $PWD', 'ls -A | wc -l']")
-    directory = WorkDirectory.make(tmp_path, "id")
+    directory = WorkDirectory.make(tmp_path / "id")
 
     assert said(ended)[0] == ended.workdir
     assert str(tmp_path) in ended.workdir
     assert directory.path == tmp_path / "id"
     with pytest.raises(KestraMagicError):
-        WorkDirectory.make(tmp_path, "id")
+        WorkDirectory.make(tmp_path / "id")
     assert directory.remove() == ""
-    assert WorkDirectory.make(tmp_path, "id").path.is_dir()
+    assert WorkDirectory.make(tmp_path / "id").path.is_dir()
 
 
 @checks("WD4")

@@ -13,7 +13,7 @@ __all__ = ["open_folder", "other_device", "small_disk"]
 
 @pytest.fixture
 def work(tmp_path: Path) -> WorkDirectory:
-    return WorkDirectory.make(tmp_path / "work", new_id())
+    return WorkDirectory.make(tmp_path / "work" / new_id())
 
 
 @pytest.fixture

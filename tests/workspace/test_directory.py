@@ -38,7 +38,7 @@ def test_the_id_of_a_text_is_that_of_javas_name_uuid() -> None:
 
 
 def test_wd1_the_path_ends_with_the_id(tmp_path: Path) -> None:
-    work = WorkDirectory.make(tmp_path, "abc")
+    work = WorkDirectory.make(tmp_path / "abc")
 
     assert work.path.name == "abc"
     assert work.resolve(None) == work.path
@@ -83,17 +83,17 @@ def test_whatever_is_resolved_is_inside(name: str) -> None:
 def test_wd5_a_directory_is_made_again_after_its_removal(work: WorkDirectory) -> None:
     assert work.remove() == ""
 
-    again = WorkDirectory.make(work.path.parent, work.path.name)
+    again = WorkDirectory.make(work.path)
 
     assert again.path.is_dir()
 
 
 def test_wd6_it_lies_under_the_chosen_parent(tmp_path: Path) -> None:
-    assert WorkDirectory.make(tmp_path / "a" / "b", "id").path == tmp_path / "a" / "b" / "id"
+    assert WorkDirectory.make(tmp_path / "a" / "b" / "id").path == tmp_path / "a" / "b" / "id"
 
 
 def test_it_and_its_new_parents_are_private(tmp_path: Path) -> None:
-    work = WorkDirectory.make(tmp_path / "a" / "b", "id")
+    work = WorkDirectory.make(tmp_path / "a" / "b" / "id")
 
     assert {mode(path) for path in (work.path, work.path.parent, work.path.parent.parent)} == {0o700}
 
@@ -101,7 +101,7 @@ def test_it_and_its_new_parents_are_private(tmp_path: Path) -> None:
 @pytest.mark.parametrize("folder", ["with space", "with:colon", "with\nline"])
 def test_a_path_that_scripts_cannot_use_unquoted_is_refused(tmp_path: Path, folder: str) -> None:
     with pytest.raises(IllegalPath, match="`work_dir`"):
-        WorkDirectory.make(tmp_path / folder, "id")
+        WorkDirectory.make(tmp_path / folder / "id")
 
 
 def test_a_home_with_a_space_gets_another_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +124,7 @@ def test_that_parent_is_refused_when_others_can_write_to_it(tmp_path: Path, monk
 
 def test_an_id_is_used_once(work: WorkDirectory) -> None:
     with pytest.raises(KestraMagicError, match=re.escape(str(work.path))):
-        WorkDirectory.make(work.path.parent, work.path.name)
+        WorkDirectory.make(work.path)
 
 
 def test_removal_does_not_follow_links(work: WorkDirectory, tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ import json, os, sys
 from pathlib import Path
 from kestra_magic.workspace.directory import WorkDirectory
 
-work = WorkDirectory.make(Path(sys.argv[1]), "closed")
+work = WorkDirectory.make(Path(sys.argv[1]) / "closed")
 deep = work.path / "a" / "b"
 deep.mkdir(parents=True)
 (deep / "x").write_text("1")

@@ -94,7 +94,7 @@ def test_any_name_without_a_slash_is_kept_verbatim(tmp_path_factory: pytest.Temp
         os.fsencode(name)
     except UnicodeEncodeError:
         return
-    work = WorkDirectory.make(tmp_path_factory.mktemp("names"), "w")
+    work = WorkDirectory.make(tmp_path_factory.mktemp("names") / "w")
 
     place(work, [PlacedFile(name, b"x")])
 
@@ -304,7 +304,7 @@ def test_a_folder_where_a_file_is_needed_is_one_sentence(work: WorkDirectory) ->
 
 
 def test_a_full_disk_leaves_no_half_file(small_disk: Path) -> None:
-    work = WorkDirectory.make(small_disk, "w")
+    work = WorkDirectory.make(small_disk / "w")
 
     with pytest.raises(TransferError, match="the disk is full"):
         place(work, [PlacedFile("big", b"x" * 1_000_000)])
@@ -314,7 +314,7 @@ def test_a_full_disk_leaves_no_half_file(small_disk: Path) -> None:
 
 def test_a_copy_onto_a_full_disk_leaves_no_half_file(small_disk: Path, tmp_path: Path) -> None:
     (tmp_path / "big").write_bytes(b"x" * 1_000_000)
-    work = WorkDirectory.make(small_disk, "w")
+    work = WorkDirectory.make(small_disk / "w")
 
     with pytest.raises(TransferError, match="the disk is full"):
         place(work, [PlacedFile("big", source=tmp_path / "big")])
