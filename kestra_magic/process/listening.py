@@ -44,20 +44,12 @@ class Listening:
         self._new: deque[Child] = deque()
         self._calls: deque[tuple[float, Callable[[], object]]] = deque()
         self._replenish_at = math.inf
-        self._look_at = math.inf
-        self._wakes_at = math.inf
         self._selector.register(self._awake, selectors.EVENT_READ)
         threading.Thread(target=self._listen, name="kestra-magic", daemon=True).start()
 
     def look(self) -> None:
         """Something is due at a certain time."""
         self._wake.send(b"?")
-
-    def _look_by(self, at: float) -> None:
-        """Look around then, or a little later: a thread that is awake soon is not waked for it."""
-        self._look_at = min(self._look_at, at)
-        if self._wakes_at > at + REST_SECONDS:
-            self.look()
 
     def add(self, child: Child) -> None:
         child.listening = self
@@ -69,16 +61,12 @@ class Listening:
             self._wake.send(b"+")
 
     def leave(self, child: Child) -> None:
-        """From here on its guardian is heard by this thread, which waits for it.
-
-        The listening thread is waked for what will follow its end now, while nothing else wants the processor.
-        """
+        """From here on its guardian is heard by this thread, which waits for it."""
         if isinstance(self._selector, _NOTICING) and child.connection is not None:
             with child.hearing:
                 child.alone = True
             with suppress(KeyError, ValueError):
                 self._selector.unregister(child.connection)
-        self._look_by(time.monotonic() + REST_SECONDS)
 
     def take_back(self, child: Child) -> None:
         """Nobody waits for it any more. Its guardian's successor is thought of when something else is due."""
@@ -91,13 +79,12 @@ class Listening:
 
     def later(self, call: Callable[[], object]) -> None:
         """Call it in a thread of its own, when what has ended is shown."""
-        due = time.monotonic() + REST_SECONDS
-        self._calls.append((due, call))
-        self._look_by(due)
+        self._calls.append((time.monotonic() + REST_SECONDS, call))
+        self.look()
 
     def _listen(self) -> None:
         while True:
-            for key, _ in self._select():
+            for key, _ in self._selector.select(self._patience()):
                 if key.data is None:
                     self._awake.recv(4096)
                     self._welcome()
@@ -114,20 +101,10 @@ class Listening:
             while self._calls and self._calls[0][0] <= time.monotonic():
                 at_once(self._calls.popleft()[1])
 
-    def _select(self) -> list[tuple[selectors.SelectorKey, int]]:
-        """Wait. Before anything is due it is forgotten when that is: who adds something meanwhile wakes this thread."""
-        first = self._first()
-        self._wakes_at = first
-        try:
-            return self._selector.select(None if first == math.inf else max(0.0, first - time.monotonic()))
-        finally:
-            self._wakes_at = math.inf
-            self._look_at = math.inf if self._look_at <= time.monotonic() else self._look_at
-
-    def _first(self) -> float:
-        """When the next thing is due."""
+    def _patience(self) -> float | None:
         called = self._calls[0][0] if self._calls else math.inf
-        return min((self._replenish_at, self._look_at, called, *(child.answer_by for child in list(self.children))))
+        first = min((self._replenish_at, called, *(child.answer_by for child in list(self.children))))
+        return None if first == math.inf else max(0.0, first - time.monotonic())
 
     def _welcome(self) -> None:
         with suppress(IndexError):  # two threads may welcome at once: who finds nobody is done
