@@ -33,7 +33,7 @@ class Keys:
     """
 
     def __init__(self) -> None:
-        self._slots: dict[str, list[tuple[str, int]]] = {}
+        self._slots: dict[str, dict[tuple[str, int], int]] = {}
         self._execution = ""
         self._here: Counter[str] = Counter()
 
@@ -49,10 +49,8 @@ class Keys:
         digest = blake2s(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
         slot = (cell or execution, self._here[digest])
         self._here[digest] += 1
-        slots = self._slots.setdefault(digest, [])
-        if slot not in slots:
-            slots.append(slot)
-        return f"{digest}-{slots.index(slot) + 1}"
+        slots = self._slots.setdefault(digest, {})
+        return f"{digest}-{slots.setdefault(slot, len(slots) + 1)}"
 
 
 _keys = Keys()
