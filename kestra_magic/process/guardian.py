@@ -185,6 +185,7 @@ class Guardian:
         request = self.request
         self.tree.main = prepared.begin(pipes)
         self.started = time.time()
+        self.written.log.open_index()
         pipes.close_theirs()
         for pipe, number in pipes.streams.items():
             os.set_blocking(pipe, False)

@@ -82,8 +82,15 @@ class Recorder:
         self._record: list[int] = []
         self._place = Place(folder)
         self._log = self._place.open(LOG, _NEW)
-        self._index = self._place.open(INDEX, _NEW)
-        self._frames = -1
+        self._index = self._frames = -1
+
+    def open_index(self) -> None:
+        """Make it: without a log no command begins, but while one begins there is time for this."""
+        try:
+            if self._index < 0:
+                self._index = self._place.open(INDEX, _NEW)
+        except OSError as error:
+            self._lose(error)
 
     def write(self, data: bytes, stream: int) -> None:
         """Append lines. A log that cannot be written is told in *error*; whoever writes to it is not held up."""
@@ -117,6 +124,7 @@ class Recorder:
     def commit(self) -> None:
         """Write down what the index does not know yet."""
         if self._record:
+            self.open_index()
             self._put(self._index, RECORD.pack(*self._record, 0, 0))
             self._record = []
 
@@ -168,6 +176,7 @@ class Recorder:
 
     def _reopen(self) -> None:
         log, index = (self._place.open(f"{kind}.{self._first}", _NEW) for kind in (LOG, INDEX))
+        self.open_index()
         os.close(self._log)
         os.close(self._index)
         self._log, self._index = log, index

@@ -114,6 +114,7 @@ class Keeper(threading.Thread):
     def _start(self) -> None:
         request = self._request
         self._written = Written(request)
+        self._written.log.open_index()
         out, out_end = os.pipe()
         err, err_end = (out, out_end) if request["merge"] else os.pipe()
         try:

@@ -64,6 +64,8 @@ class ProcessLife(Life):
         except KestraMagicError as error:
             self._log("WARN", f"{error}: who finds this run later does not know what ran")
         self.context.shown()
+        if self.context.cell:
+            self.context.folder.expect_end()
         return running
 
     def _launching(self) -> None:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from kestra_magic.expressions.javatime import duration_text
 from kestra_magic.runs.unfinished import forget, so_far
-from kestra_magic.workspace.directory import OWN
-from kestra_magic.workspace.transfer import TransferError, put_in_private, write
+from kestra_magic.workspace import directory
+from kestra_magic.workspace.transfer import TransferError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ def write_record(context: Context, state: State, error: str) -> None:
         TransferError: the disk does not take it.
     """
     text = context.masked(json.dumps(record(context, state, error), default=as_text))
-    _write(context.folder.path, text)
+    directory.write_record(context.folder.path, text)
     if not context.cell:
         forget(context.folder.path)
 
@@ -59,16 +59,8 @@ def write_lost(folder: Path, name: str, run: str, error: str) -> None:
     """Write the record of a run whose kernel died; a disk that does not take it changes nothing."""
     lost = {"name": name, "id": run, "state": "FAILED", "error": error, "ended": time.time(), "tasks": []}
     with suppress(TransferError):
-        _write(folder, json.dumps(lost | so_far(folder, error)))
+        directory.write_record(folder, json.dumps(lost | so_far(folder, error)))
         forget(folder)
-
-
-def _write(folder: Path, text: str) -> None:
-    file = folder.joinpath(OWN, "run.json")
-    if file.exists():
-        write(file, text.encode(), mode=0o600)
-    else:
-        put_in_private(file, text.encode())  # half of it is no JSON, and taken for none
 
 
 def record(context: Context, state: State, error: str) -> dict[str, Any]:

@@ -19,12 +19,16 @@ from platformdirs import user_data_path
 
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.workspace.removal import remove_tree
-from kestra_magic.workspace.transfer import make_private, move, naming
+from kestra_magic.workspace.transfer import make_private, move, naming, put, put_in_private
 
-__all__ = ["OWN", "IllegalPath", "RunFolder", "WorkDirectory", "id_from", "new_id", "read_record", "work_parent"]
+__all__ = [
+    "OWN", "IllegalPath", "RunFolder", "WorkDirectory", "id_from", "new_id", "read_record", "work_parent",
+    "write_record",
+]  # fmt: skip
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 OWN = "_run"  # the run's own record, beside its files
+RECORD, RECORD_TO_BE = "run.json", "run.json.new"
 
 
 class IllegalPath(KestraMagicError):
@@ -34,9 +38,21 @@ class IllegalPath(KestraMagicError):
 def read_record(folder: Path) -> dict[str, Any]:
     """Return what the run in *folder* wrote; nothing if its kernel died first, the disk was full, or it was pruned."""
     try:
-        return dict(json.loads((folder / OWN / "run.json").read_text("utf-8")))
+        return dict(json.loads(folder.joinpath(OWN, RECORD).read_text("utf-8")))
     except (OSError, ValueError, TypeError):
         return {}
+
+
+def write_record(folder: Path, text: str) -> None:
+    """Write what the run in *folder* was, whole or not at all; over what may be there.
+
+    Raises:
+        TransferError: the disk does not take it.
+    """
+    partly, record = (folder.joinpath(OWN, name) for name in (RECORD_TO_BE, RECORD))
+    put_in_private(partly, text.encode())
+    with naming(record):
+        os.replace(partly, record)
 
 
 def new_id() -> str:
@@ -170,6 +186,14 @@ class RunFolder:
             other = fallback or user_data_path("kestra_magic") / "kestra-runs"
         with naming(other):
             return cls(other, name, _next(other, name), instead_of=base)
+
+    def expect_end(self) -> None:
+        """Make the file for its record now, while it runs.
+
+        A new file may take half a millisecond: after many were removed ext4 looks at each of these first.
+        """
+        with suppress(OSError):  # it is made with what is written into it
+            put(self.path.joinpath(OWN, RECORD_TO_BE), b"")
 
     def publish(self) -> Path:
         """Let ``NAME`` lead to this run, unless it leads to a later one; return it.

@@ -226,6 +226,7 @@ class Told:
 
     def __init__(self, folder: Path, cap: int = 1 << 20) -> None:
         self.recorder = Recorder(str(folder), cap)
+        self.recorder.open_index()
         self.lines, self.sizes = [0, 0], [0, 0]
 
     def write(self, data: bytes, stream: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kestra_magic.errors import KestraMagicError
-from kestra_magic.workspace.directory import IllegalPath, RunFolder, WorkDirectory
+from kestra_magic.workspace.directory import IllegalPath, RunFolder, WorkDirectory, read_record, write_record
 from kestra_magic.workspace.outputs import collect
 from kestra_magic.workspace.transfer import TransferError
 from tests.workspace.conditions import ROOT, as_nobody, no_space_left
@@ -206,6 +207,32 @@ def test_two_unusable_bases_are_one_sentence(tmp_path: Path) -> None:
 
     with pytest.raises(KestraMagicError, match=re.escape(str(tmp_path / "file" / "b"))):
         RunFolder.allocate(tmp_path / "file" / "a", "a", fallback=tmp_path / "file" / "b")
+
+
+def test_a_record_takes_its_name_when_it_is_whole(tmp_path: Path) -> None:
+    folder = RunFolder.allocate(tmp_path, "a")
+    own = folder.path / "_run"
+    own.mkdir()
+    folder.expect_end()
+    before = read_record(folder.path)
+    for state in ("RUNNING", "SUCCESS"):
+        write_record(folder.path, json.dumps({"state": state}))
+
+    assert (before, read_record(folder.path)) == ({}, {"state": "SUCCESS"})
+    assert os.listdir(own) == ["run.json"]
+    assert stat.S_IMODE((own / "run.json").stat().st_mode) == 0o600
+
+
+def test_a_record_that_the_disk_does_not_take_leaves_the_one_before(small_disk: Path) -> None:
+    folder = RunFolder.allocate(small_disk / "runs", "a")
+    write_record(folder.path, json.dumps({"state": "RUNNING"}))
+    folder.expect_end()
+    no_space_left(small_disk)
+
+    with pytest.raises(TransferError, match="the disk is full"):
+        write_record(folder.path, json.dumps({"state": "SUCCESS", "more": "x" * 10_000}))
+
+    assert read_record(folder.path) == {"state": "RUNNING"}
 
 
 def test_a_full_disk_leaves_the_file_where_it_was(small_disk: Path, work: WorkDirectory) -> None:
