@@ -81,7 +81,7 @@ def _terminal() -> tuple[int, int]:
 
 
 class Launch:
-    """What *request* describes, ready to begin: its folder and its limits are taken on by this process.
+    """What *request* describes, ready to begin: its folder, if it is there by now, and its limits are taken on by us.
 
     Attributes:
         undone: this process is what it was before.
@@ -94,9 +94,10 @@ class Launch:
         self.undone = False
         self._request = request
         self._env = {**request["env"], COOKIE: f"{request['mark']:x}"}
-        _go_to(request["cwd"])
+        self._is_there = os.path.isdir(request["cwd"])
         try:
-            self._program = _program(request["argv"][0], self._env)
+            if self._is_there:
+                self._go()
             self._changed = _limited(request)
             self._oom = _exposed(request["oom_score"])
         except (OSError, ValueError) as error:
@@ -109,6 +110,8 @@ class Launch:
             LaunchError: it cannot be started.
         """
         try:
+            if not self._is_there:
+                self._go()
             pid = self._spawned(pipes)
         except (OSError, ValueError) as error:
             raise _why(error, self._request["argv"]) from None
@@ -118,6 +121,11 @@ class Launch:
             with suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, pid, self._request["nice"])
         return pid
+
+    def _go(self) -> None:
+        """Go where it will be, and find its program from there."""
+        _go_to(self._request["cwd"])
+        self._program = _program(self._request["argv"][0], self._env)
 
     def _spawned(self, pipes: Pipes) -> int:
         return os.posix_spawn(

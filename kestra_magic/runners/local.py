@@ -49,11 +49,18 @@ class LocalRunner:
         return self.work / run
 
     def start(self, job: Job, ready: Callable[[], object] = bool) -> LocalRunning:
-        if job.inputs:  # placing them may take long: who dies meanwhile shall be known
-            ready, _ = bool, ready()
-        furnish(job)
         before = snapshot(Path(job.root)) if job.here and not job.outputs else None
-        return LocalRunning(job, supervise.start(command(job), ready), before)
+        if job.inputs:  # placing them may take long: who dies meanwhile shall be known
+            ready()
+            furnish(job)
+            return LocalRunning(job, supervise.start(command(job)), before)
+
+        def furnished() -> None:
+            _furnish_root(job)
+            ready()
+
+        make_private(Path(job.log_dir))  # for the rest there is time while a guardian reads what it is to do
+        return LocalRunning(job, supervise.start(command(job), furnished), before)
 
     def attach(self, job: Job) -> LocalRunning:
         return LocalRunning(job, supervise.attach(Path(job.log_dir), show_bytes=2 * current().head_bytes))
@@ -90,12 +97,16 @@ def furnish(job: Job) -> None:
     Raises:
         KestraMagicError: a name leads out of the directory, an original is gone, or the disk does not take it.
     """
-    logs, root = Path(job.log_dir), Path(job.root)
-    make_private(logs)
+    make_private(Path(job.log_dir))
+    _furnish_root(job)
+
+
+def _furnish_root(job: Job) -> None:
+    root = Path(job.root)
     directory = WorkDirectory(root) if job.here or job.shared else WorkDirectory.make(root)
     for folder in job.folders:
         make_private(root / folder if folder.isalnum() else directory.resolve(folder))
-    for place_of, in_logs in ((directory, False), (WorkDirectory(logs), True)) if job.inputs else ():
+    for place_of, in_logs in ((directory, False), (WorkDirectory(Path(job.log_dir)), True)) if job.inputs else ():
         place(place_of, [_file(p) for p in job.inputs if p.in_logs is in_logs])
 
 
