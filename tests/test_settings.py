@@ -18,6 +18,7 @@ WRONG = {
     "requeue": ("no", "True or False"),
     "mask": ([1, 2], "texts"),
     "runs_dir": (3, "a text"),
+    "keep_days": (None, "a number"),
 }
 
 

@@ -33,6 +33,8 @@ __all__ = ["KestraMagics", "load", "unload"]
 class Setting(AnyTrait):
     """A setting as a trait: `%config KestraMagics` lists it, and changes it to what it can be."""
 
+    allow_none = False
+
     def validate(self, _obj: Any, value: Any) -> Any:
         from kestra_magic.magics.setting import checked
 

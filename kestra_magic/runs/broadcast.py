@@ -114,7 +114,7 @@ class Broadcast:
         with self._lock:
             self.progress = self.progress.after(event)
             self._remember(event)
-            for seat in self._seats if self._seats else ():
+            for seat in self._seats if self._seats else ():  # an empty WeakSet takes its time too
                 seat.queue.put((self.progress, event))
             front = self._front
             if front:

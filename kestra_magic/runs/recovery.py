@@ -59,6 +59,7 @@ def recover(session: Session) -> Recovery:
         journal.forget(run)
     if strays:
         found.said.append(f"{_counted(len(strays), 'run')} of which the journal knows nothing any more")
+    journal.settle()
     found.said += [notice.sentence for notice in journal.notices()]
     return found
 
@@ -69,7 +70,7 @@ def _recorded(record: Record) -> dict[str, Any]:
     One that ended with its kernel and asked to be begun again has not ended.
     """
     told = read_record(Path(record.folder))
-    ends = [task["exit"]["reason"] for task in told.get("tasks", []) if task["exit"]]
+    ends = [(task.get("exit") or {}).get("reason") for task in told.get("tasks", [])]
     left = record.requeue and "kernel" in ends
     return told if told.get("id") == record.id and State(told["state"]).ended and not left else {}
 
@@ -79,7 +80,7 @@ def _close(journal: Journal, record: Record, told: dict[str, Any]) -> None:
     end_rest(record)
     for work in filter(None, record.work.split("\n") if State(told["state"]).ok else ()):
         remove_tree(Path(work))
-    code = next((task["exitCode"] for task in reversed(told["tasks"])), None)
+    code = next((task.get("exitCode") for task in reversed(told["tasks"])), None)
     journal.ended(record.id, told["state"], exit_code=code, error=told["error"])
 
 

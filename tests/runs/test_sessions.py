@@ -30,6 +30,7 @@ from kestra_magic.runs.journal import Journal, Record
 from kestra_magic.runs.live import marked
 from kestra_magic.runs.owner import Owner, started_ticks
 from kestra_magic.runs.progress import Progress, State
+from kestra_magic.runs.record import LOST, write_lost
 from kestra_magic.runs.recovery import recover
 from kestra_magic.runs.request import Request
 from kestra_magic.runs.run import Run
@@ -388,6 +389,18 @@ def test_what_its_kernel_had_written_down_stays_as_it_is_and_is_not_told(
     assert written.read_bytes() == record
     assert (tmp_path / "count").read_text() == "once\n"
     assert history(Session(tmp_path), "cell")[-1].files["out.txt"].read_text() == "x\n"
+
+
+def test_what_one_kernel_has_given_up_is_not_dealt_with_by_the_next(session: Session, begin: Begin) -> None:
+    run = begin("echo hi").wait()
+    orphaned(session, run)
+    write_lost(run.folder, "cell", run.id, LOST)
+    found = recover(session)
+    row = session.journal.get(run.id)
+
+    assert found.sentence == ""
+    assert row is not None
+    assert (row.state, row.exit_code, row.error) == ("FAILED", None, LOST)
 
 
 def test_what_ended_with_its_kernel_and_asked_for_it_begins_again(
