@@ -149,10 +149,10 @@ def load(shell: InteractiveShell) -> None:
     if getattr(shell, "Completer", None) is not None:
         shell.Completer.custom_matchers.append(matcher)
     _formatter(shell).deferred_printers.update(dict.fromkeys(OBJECTS, partial(_look, shell)))
-    start_new_thread(_warm, ())
     live = settings.data_folder() / "live"
     if _is_marked(live):
         _recover(shell, live)
+    start_new_thread(_warm, ())
 
 
 def _is_marked(live: Path) -> bool:
@@ -173,7 +173,12 @@ def _look(shell: InteractiveShell, thing: Any) -> dict[str, Any]:
 
 
 def _warm() -> None:
-    """The warden is started meanwhile: whoever runs a cell before waits for it there."""
+    """The warden is started meanwhile: whoever runs a cell before waits for it there.
+
+    Before that: when a kernel cannot open a file any more, it can still say so.
+    """
+    import kestra_magic.errors  # noqa: F401
+
     time.sleep(SOON_SECONDS)
     from kestra_magic.process import helpers
 

@@ -68,7 +68,7 @@ class DaskRunning:
         self._copy = Copy(Path(job.log_dir))
         self._mirror = _mirror(job)
         self._mirror.queue(reason)
-        self._failure = ""
+        self._failure = self._unreached = ""
         self._again = self._finishing = False
         self._key = ""
         self._unacked = 0
@@ -217,10 +217,14 @@ class DaskRunning:
                 yield ahead.popleft().result()
 
     def _piece(self, name: str, offset: int, size: int) -> memoryview:
+        """Fetch one; when one could not be had the others are not asked for: Dask tries for half a minute each."""
+        if self._unreached:
+            raise Gone(self._unreached)
         try:
             data = self._cluster.ask(self.address, "read", key=self._key, name=name, offset=offset, size=size)
         except UNREACHED as error:
-            raise Gone(str(error)) from None
+            self._unreached = str(error) or type(error).__name__
+            raise Gone(self._unreached) from None
         if data is None or len(data) < size:
             raise Gone(f"`{name}` ended early")
         return memoryview(data)
