@@ -134,7 +134,7 @@ def _latency(place: Path) -> Iterator[Figure]:
     A run makes eleven files and folders. For minutes after many others were removed, as by these benchmarks or a test
     suite, ext4 takes ten to twenty times as long for each: so what one takes is said too.
     """
-    yield Figure("a new file, where the kernels work", _new_file(place) * 1e3, "ms")
+    yield Figure("a new file, where the kernels work", _new_file(place) * 1e6, "µs")
     seen: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
     row: dict[str, list[float]] = {way: [] for way in ("kestra", "%%bash")}
     turns, dice = [*WAYS], random.Random(1)
