@@ -42,7 +42,6 @@ FLOODS = {
     "one line of 100 MB": "head -c 100000000 /dev/zero | tr '\\0' x",
 }
 ROUNDS = 20
-KERNELS = 4
 PAUSE_SECONDS = 0.1
 BATCH = 5
 POLITE = (
@@ -128,28 +127,22 @@ def _latency(place: Path) -> Iterator[Figure]:
     """In turns, so that what else the machine does falls on all alike; then in a row.
 
     In turns each cell begins after a pause, in which what the one before still does has ended, and in another order
-    each time: `!` forks the kernel, which the next one feels. In several kernels: each lies in memory in its own way,
-    which is a tenth more or less for all that it does.
+    each time: `!` forks the kernel, which the next one feels.
 
     A run makes eleven files and folders. For minutes after many others were removed, as by these benchmarks or a test
     suite, ext4 takes ten to twenty times as long for each: so what one takes is said too.
     """
-    yield Figure("a new file, where the kernels work", _new_file(place) * 1e6, "µs")
+    yield Figure("a new file, where the kernel works", _new_file(place) * 1e6, "µs")
+    kernel = _kernel(place)
     seen: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
-    row: dict[str, list[float]] = {way: [] for way in ("kestra", "%%bash")}
     turns, dice = [*WAYS], random.Random(1)
-    for _ in range(KERNELS):
-        kernel = _kernel(place)
-        for way in WAYS:  # what each imports the first time
-            _timed(kernel, WAYS[way].format("echo hi"))
-        for _ in range(ROUNDS // KERNELS):
-            dice.shuffle(turns)
-            for way in turns:
-                time.sleep(PAUSE_SECONDS)
-                seen[way].append(_timed(kernel, WAYS[way].format("echo hi")))
-        for way, times in row.items():
-            times += [_timed(kernel, WAYS[way].format("echo hi"))[1] for _ in range(ROUNDS // KERNELS)]
-        _close(kernel)
+    for _ in range(ROUNDS):
+        dice.shuffle(turns)
+        for way in turns:
+            time.sleep(PAUSE_SECONDS)
+            seen[way].append(_timed(kernel, WAYS[way].format("echo hi")))
+    row = {way: [_timed(kernel, WAYS[way].format("echo hi"))[1] for _ in range(ROUNDS)] for way in ("kestra", "%%bash")}
+    _close(kernel)
     idle = {}
     for way, times in seen.items():
         first, idle[way] = (statistics.median(side) * 1e3 for side in zip(*times, strict=True))
