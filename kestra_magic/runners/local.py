@@ -106,8 +106,9 @@ def _furnish_root(job: Job) -> None:
     directory = WorkDirectory(root) if job.here or job.shared else WorkDirectory.make(root)
     for folder in job.folders:
         make_private(root / folder if folder.isalnum() else directory.resolve(folder))
-    for place_of, in_logs in ((directory, False), (WorkDirectory(Path(job.log_dir)), True)) if job.inputs else ():
-        place(place_of, [_file(p) for p in job.inputs if p.in_logs is in_logs])
+    if job.inputs:
+        place(directory, [_file(p) for p in job.inputs if not p.in_logs])
+        place(WorkDirectory(Path(job.log_dir)), [_file(p) for p in job.inputs if p.in_logs])
 
 
 def declared(job: Job) -> Found:

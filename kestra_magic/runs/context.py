@@ -132,7 +132,7 @@ class Context:
         self.broadcast = Broadcast(Progress(self.name))
         self.pauses = Gates()
         self.host = SessionHost(self)
-        self._envs = Envs()
+        self._envs = _Envs()
         self.launched = threading.Event()
         self.entry = Entry(self, self.journal, self.of)
         self._lock = threading.RLock()
@@ -378,7 +378,7 @@ def _folder(value: str) -> str:
     return plain if plain == value else f"{plain}-{id_from(value)[:8]}".lstrip("-")
 
 
-class Envs:
+class _Envs:
     """``envs``: the environment as it was when an expression first asked."""
 
     @cached_property

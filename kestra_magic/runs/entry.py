@@ -119,6 +119,8 @@ class Entry:
         code = next((result.exit_code for result in reversed(self._context.live.values())), None)
         mask = self._context.masked_values()
         self._journal.ended(self._context.id, state.value, exit_code=code, error=error, mask=mask, **self._started)
+        if not self._context.cell:  # a flow has the time
+            self.settle()
 
     def settle(self) -> None:
         """Let its end be in the journal's file too, for other kernels."""

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["Recovery", "recover"]
 
 
+BY_A_PERSON = ("interrupt", "stop", "replaced")
+
+
 @dataclass(slots=True)
 class Recovery:
     """What was found, and what became of it.
@@ -70,9 +73,14 @@ def _recorded(record: Record) -> dict[str, Any]:
     One that ended with its kernel and asked to be begun again has not ended.
     """
     told = read_record(Path(record.folder))
-    ends = [(task.get("exit") or {}).get("reason") for task in told.get("tasks", [])]
-    left = record.requeue and "kernel" in ends
-    return told if told.get("id") == record.id and State(told["state"]).ended and not left else {}
+    ended = told.get("state") in {state.value for state in State if state.ended}
+    return told if told.get("id") == record.id and ended and not (record.requeue and _with_kernel(told)) else {}
+
+
+def _with_kernel(told: dict[str, Any]) -> bool:
+    """Whether it ended because its kernel did, with a process or between two: not because a person wished it."""
+    ends = {(task.get("exit") or {}).get("reason") for task in told["tasks"]}
+    return "kernel" in ends or (told["state"] == "KILLED" and ends.isdisjoint(BY_A_PERSON))
 
 
 def _close(journal: Journal, record: Record, told: dict[str, Any]) -> None:

@@ -117,8 +117,6 @@ class Run:
             context.emit(Settled(state=state, error=error, outputs=context.outputs, at=time.time()))
             try:
                 context.entry.end(state, error)
-                if not context.cell:
-                    context.entry.settle()
             finally:
                 context.broadcast.close()
 

@@ -17,17 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
-    "TransferError",
-    "copy",
-    "encoded",
-    "make_private",
-    "move",
-    "naming",
-    "new_file",
-    "put",
-    "put_in_private",
-    "write",
-]
+    "TransferError", "copy", "encoded", "make_private", "move", "naming", "new_file", "put", "put_in_private", "write",
+]  # fmt: skip
 
 FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file
 NEW_BITS = 0o600

@@ -594,6 +594,21 @@ def test_a_flow_that_asked_for_it_begins_again_from_its_beginning(session: Sessi
     assert (record.state, record.attempt) == ("SUCCESS", 2)
 
 
+@pytest.mark.parametrize(("reason", "again"), [("", True), ("kernel", True), ("stop", False), ("interrupt", False)])
+def test_a_flow_that_was_killed_with_its_kernel_begins_again_also_where_that_was_written_down(
+    session: Session, tmp_path: Path, reason: str, again: bool
+) -> None:
+    run = flow(session, tmp_path)
+    written = run.folder / "_run" / "run.json"
+    record = json.loads(written.read_bytes()) | {"state": "KILLED"}
+    record["tasks"][-1]["exit"]["reason"] = reason  # nothing: the kernel ended between two tasks
+    orphaned(session, run, requeue=True)
+    written.write_text(json.dumps(record))
+    found = recover(session)
+
+    assert [each.id for each in found.again] == ([run.id] if again else [])
+
+
 def test_a_flow_is_run_again_with_another_input(session: Session, tmp_path: Path) -> None:
     again = flow(session, tmp_path).rerun(n=8)
 
