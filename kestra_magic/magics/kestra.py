@@ -149,10 +149,17 @@ def load(shell: InteractiveShell) -> None:
     if getattr(shell, "Completer", None) is not None:
         shell.Completer.custom_matchers.append(matcher)
     _formatter(shell).deferred_printers.update(dict.fromkeys(OBJECTS, partial(_look, shell)))
+    shell.events.register("pre_execute", _settle)
     live = settings.data_folder() / "live"
     if _is_marked(live):
         _recover(shell, live)
     start_new_thread(_warm, ())
+
+
+def _settle() -> None:
+    """The cell that comes may remove what those before left: by then the journal's file says that they have ended."""
+    if runs := sys.modules.get("kestra_magic.runs.session"):
+        runs.settle()
 
 
 def _is_marked(live: Path) -> bool:
@@ -202,6 +209,7 @@ def unload(shell: InteractiveShell) -> None:
     shell.configurables[:] = [c for c in shell.configurables if not isinstance(c, KestraMagics)]
     if getattr(shell, "Completer", None) is not None and matcher in shell.Completer.custom_matchers:
         shell.Completer.custom_matchers.remove(matcher)
+    shell.events.unregister("pre_execute", _settle)
     formatter = _formatter(shell)
     for key in OBJECTS:
         formatter.deferred_printers.pop(key, None)

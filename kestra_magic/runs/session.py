@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from kestra_magic.runs.flowrun import FlowRun
     from kestra_magic.runs.flows import How
 
-__all__ = ["Session", "UnknownRun", "notebook_folder", "session"]
+__all__ = ["Session", "UnknownRun", "notebook_folder", "session", "settle"]
 
 
 LAST_WORDS = 0.5
@@ -340,6 +340,12 @@ def session() -> Session:
         soon.daemon = True
         soon.start()
     return _session
+
+
+def settle() -> None:
+    """Let the journal's file say, too, which runs of this kernel have ended."""
+    if _session is not None:
+        _session.journal.settle()
 
 
 def _open_door(here: Session) -> None:

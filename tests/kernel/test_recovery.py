@@ -105,6 +105,19 @@ def test_nothing_is_told_where_nothing_was_left(begin: Begin) -> None:
     assert second.value("(done.stdout, done.files['made.txt'].read_text())") == repr(("hi\n", "hi\n"))
 
 
+def test_what_ended_and_was_removed_by_the_next_cell_is_no_loss(begin: Begin) -> None:
+    first = begin()
+    load(first)
+    first.start("%%kestra_process done\necho hi")
+    first.start("import os, shutil; shutil.rmtree(done.folder); os.kill(os.getpid(), 9)")
+    os.waitid(os.P_PID, first.pid, os.WEXITED | os.WNOWAIT)
+    first.kill()
+    second = begin()
+
+    assert load(second).text() == ""
+    assert "SUCCESS" in listed(second, "--all")
+
+
 def test_what_a_killed_kernel_left_is_told_in_one_line_and_marked(left: Left, begin: Begin) -> None:
     pid = left(f"%%kestra_process train --bg\n{UP}; sleep 300")
     second = begin()
