@@ -15,6 +15,7 @@ from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from kestra_magic.process.awaited import STEP_SECONDS
 from kestra_magic.process.events import Draining, Exited, Killing, Lost, Started, Usage
 from kestra_magic.process.recorder import FRAMES, read_status
 from kestra_magic.process.tail import Tail
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ANSWER", "Child"]
 
-WAIT = 0.1 if sys.platform == "win32" else None
-"""Seconds that one wait may last: on Windows no interrupt is heard meanwhile."""
 ANSWER = 2.0
 """Seconds that a guardian has to answer: it does so at once, or it stands still."""
 
@@ -93,11 +92,11 @@ class Child:
         if sys.platform != "win32" and self.listening is not None and self.alone and connection is not None:
             poll = select.poll()
             poll.register(connection, select.POLLIN)
-            poll.poll()
-            with self.hearing:
-                self.listening.hear(self)
+            if poll.poll(STEP_SECONDS * 1000):
+                with self.hearing:
+                    self.listening.hear(self)
         else:
-            self._news.wait(WAIT)
+            self._news.wait(STEP_SECONDS)
             self._news.clear()
 
     def stop(self, *, grace: float | None = None, reason: Reason = "stop") -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError, SystemRefusal
 from kestra_magic.model.scalars import falsy
+from kestra_magic.process.awaited import awaited
 from kestra_magic.runners.workers import NoWorker
 from kestra_magic.runs.frame import Frame
 from kestra_magic.runs.progress import Declared, Logged, Settled, State
@@ -128,8 +129,13 @@ class Life:
             again = f"attempt {self.attempts} failed ({self.result.error}); the next one follows in {delay:g} s"
             self._log("WARN", again)
             self._become(State.RETRYING)
-            if self._woken.wait(delay):
-                return State.KILLED
+            if awaited(self._woken, delay):
+                return self._given_up()
+
+    def _given_up(self) -> State:
+        assert self._stop is not None
+        self.result.error = f"killed ({self._stop[1]}) before attempt {self.attempts + 1}: {self.result.error}"
+        return State.KILLED
 
     def _tried(self) -> State:
         self.result.error = self.result.hint = ""

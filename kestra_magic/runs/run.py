@@ -80,6 +80,7 @@ class Run:
         self._engine = engine
         self.failure: KestraMagicError | None = None
         self.begun = False
+        self._was_interrupted = False
         self._leaving = threading.Lock()
         self._left = threading.Event()
 
@@ -343,6 +344,7 @@ class Run:
         front.check()
 
     def _interrupted(self) -> None:
+        self._was_interrupted = True
         self.stop(reason="interrupt", grace=0 if self.state is State.KILLING else None)
 
     def complete(self) -> Self:
@@ -439,5 +441,6 @@ class Run:
         failure = self.failure or self.result.failure
         if failure is not None:
             raise failure
-        interrupted = self.result.exit is not None and self.result.exit.reason == "interrupt"
-        raise RunStopped(self) if interrupted else TaskException(self)
+        end = self.result.exit
+        by_a_person = self._was_interrupted or (end is not None and end.reason == "interrupt")
+        raise RunStopped(self) if by_a_person else TaskException(self)

@@ -185,8 +185,14 @@ def ended(command: list[str], watch: Watch) -> tuple[int, str, str]:
         raise DependencyError(f"dependencies: `{command[0]}` cannot be started: {error.strerror}") from None
     with process:
         watch(process)
-        out, err = process.communicate()
+        out, err = _said(process)
     return process.returncode, out, err
+
+
+def _said(process: subprocess.Popen[str]) -> tuple[str, str]:
+    while True:
+        with suppress(subprocess.TimeoutExpired):  # an interrupt is heard then
+            return process.communicate(timeout=_TICK_SECONDS)
 
 
 def _environment() -> dict[str, str]:

@@ -13,6 +13,7 @@ from time import monotonic, time
 from typing import IO, TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
+from kestra_magic.process.awaited import awaited
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -100,7 +101,7 @@ def _abandonable(work: Callable[[], Answer], halt: Halt) -> Answer:
 
     halt.closing(done.set)
     threading.Thread(target=beside, name="kestra-http", daemon=True).start()
-    done.wait()
+    awaited(done)
     halt.check()
     if isinstance(came[0], Exception):
         raise came[0]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kestra_magic.errors import KestraMagicError
+from kestra_magic.process.awaited import awaited
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,7 +52,7 @@ class Halt:
         Raises:
             Halted: the task was ended.
         """
-        if self._event.wait(seconds):
+        if awaited(self._event, seconds):
             raise Halted(self.reason)
 
     def check(self) -> None:

@@ -223,6 +223,32 @@ def test_an_interrupt_in_the_moment_of_its_beginning_ends_the_run(fresh: Kernel,
     assert fresh.value("(p.ended, p.state.value)") == "(True, 'KILLED')"
 
 
+ELSEWHERE = """
+import signal, sys, threading, traceback
+
+def struck_elsewhere():
+    main, waits = threading.main_thread().ident, 0
+    while waits < 20:  # it lives the run, and has nothing to do
+        names = [frame.name for frame in traceback.extract_stack(sys._current_frames()[main])]
+        waits = waits + 1 if "_lived" in names and names[-1] in ("wait", "_wait") else 0
+        threading.Event().wait(0.01)
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+threading.Thread(target=struck_elsewhere).start()
+"""
+AGAIN = "#| retry: {type: constant, interval: PT10M, maxAttempts: 2}"
+
+
+@pytest.mark.parametrize("cell", ["sleep 600", f"{AGAIN}\nexit 1"])
+def test_an_interrupt_that_does_not_wake_who_waits_is_heard_all_the_same(fresh: Kernel, cell: str) -> None:
+    """The system gave it to another thread, or it came when the wait was about to begin."""
+    fresh.run("%load_ext kestra_magic")
+    fresh.run(ELSEWHERE)
+
+    assert fresh.run(f"%%kestra_process p\n{cell}").error.startswith("killed (interrupt)")
+    assert fresh.value("p.state.value") == "'KILLED'"
+
+
 def test_a_run_that_was_interrupted_before_it_began_does_not_bar_its_name(fresh: Kernel) -> None:
     fresh.run("%load_ext kestra_magic")
     fresh.run(STRUCK + "real, cell.View = cell.View, struck(cell.View)")
