@@ -1,10 +1,8 @@
-"""`python -m benchmarks [NAME …] [PART …]`: every figure that the project promises; fails if one is not held.
-
-A part is known to its benchmark: `python -m benchmarks streams latency`.
-"""
+"""Every figure that the project promises, measured here; fails if one is not held."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -13,26 +11,51 @@ import time
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import ModuleType
+
+HERE = Path(__file__).parent
 NOT_MEASURES = {"__init__", "__main__", "figure"}
 RESULT = Path(".artefacts") / "benchmarks.json"
 
 
-def main(names: list[str]) -> int:
-    known = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in NOT_MEASURES)
+def main(typed: list[str]) -> int:
+    known = {path.stem: _parts(path.stem) for path in sorted(HERE.glob("*.py")) if path.stem not in NOT_MEASURES}
+    asked = _asked(typed, known)
     found: dict[str, Any] = {}
     held = True
-    parts = [name for name in names if name not in known]
-    for name in [name for name in names if name in known] or known:
+    for name in [name for name in known if name in asked] or known:
         print(name, flush=True)
         found[name] = []
-        for figure in import_module(f"benchmarks.{name}").figures(*parts):
+        for figure in _module(name).figures(*(part for part in asked if part in known[name])):
             print(figure, flush=True)
             found[name].append({**asdict(figure), "holds": figure.holds})
             held = held and figure.holds
     _write(found)
     return 0 if held else 1
+
+
+def _asked(typed: list[str], known: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return what of all that is measured; a part is asked for with its benchmark."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    names = ", ".join(f"{name} ({', '.join(parts)})" if parts else name for name, parts in known.items())
+    parser.add_argument("what", nargs="*", help=f"a benchmark, and parts of it; else all of them: {names}")
+    asked: list[str] = parser.parse_args(typed).what
+    choice = {*known, *(part for name, parts in known.items() if name in asked for part in parts)}
+    if unknown := next((each for each in asked if each not in choice), None):
+        parser.error(f"there is no `{unknown}`; there is {names}")
+    return asked
+
+
+def _parts(name: str) -> Sequence[str]:
+    return tuple(getattr(_module(name), "PARTS", ()))
+
+
+def _module(name: str) -> ModuleType:
+    return import_module(f"benchmarks.{name}")
 
 
 def _write(found: dict[str, Any]) -> None:
