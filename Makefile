@@ -15,7 +15,8 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-test check
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not server and not browser"
 	@$(BIN)/python -m pytest -m "browser and not slow" tests/browser
-	@$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg notebooks/*.ipynb -p no:cacheprovider
+	@rm -rf .artefacts/nbval
+	@XDG_DATA_HOME=$(CURDIR)/.artefacts/nbval $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg notebooks/*.ipynb -p no:cacheprovider
 
 check: $(VENV)/.installed-test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
@@ -70,7 +71,7 @@ $(VENV)/.installed-lab: pyproject.toml | moved
 comma := ,
 
 # What is imported on Windows; the rest of the room is for POSIX alone.
-WINDOWS := $(addprefix kestra_magic/process/,$(addsuffix .py,child events helpers hidden job lines listening logs \
+WINDOWS := $(addprefix kestra_magic/process/,$(addsuffix .py,awaited child events helpers hidden job lines listening logs \
 	recorder supervise sweep tail usage windows wire written))
 
 clean:

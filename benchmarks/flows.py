@@ -13,14 +13,14 @@ from benchmarks.figure import Figure
 from kestra_magic import settings
 from kestra_magic.model.load import load_flow
 from kestra_magic.model.source import Source
-from kestra_magic.runs.export import export
+from kestra_magic.runs.export.notebook import export
 from kestra_magic.runs.request import Request
 from kestra_magic.runs.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kestra_magic.runs.flowrun import FlowRun
+    from kestra_magic.runs.flow.run import FlowRun
 
 __all__ = ["figures"]
 

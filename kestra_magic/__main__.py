@@ -82,14 +82,14 @@ def _run(asked: argparse.Namespace) -> int:
 
 
 def _carry(asked: argparse.Namespace) -> int:
-    from kestra_magic.runs.elsewhere import carry
+    from kestra_magic.runs.kernels.elsewhere import carry
 
     return carry(asked.run)
 
 
 def _validate(asked: argparse.Namespace) -> int:
     from kestra_magic.model.source import read_source
-    from kestra_magic.runs.validation import validated
+    from kestra_magic.runs.flow.validation import validated
 
     wrong = 0
     for path in asked.flow:

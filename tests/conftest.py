@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -11,19 +13,31 @@ from kestra_magic import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.runs.book import Book
 
+FOLDERS = ("DATA", "CACHE", "STATE")
 hypothesis.settings.register_profile("no clock", deadline=None)
 hypothesis.settings.load_profile("no clock")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobodys_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """XDG folders of all tests; what installers have fetched they keep."""
+    fetched = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    with pytest.MonkeyPatch.context() as patch:
+        for installer in ("uv", "pip"):
+            patch.setenv(f"{installer.upper()}_CACHE_DIR", str(fetched / installer))
+        for name in FOLDERS:
+            patch.setenv(f"XDG_{name}_HOME", str(tmp_path_factory.mktemp(name)))
+        yield
 
 
 @pytest.fixture(scope="module")
 def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """XDG folders of a module's tests."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("DATA", "CACHE", "STATE"):
+        for name in FOLDERS:
             patch.setenv(f"XDG_{name}_HOME", str(tmp_path_factory.mktemp(name)))
         yield
 

@@ -13,7 +13,7 @@ from kestra_magic.magics.arguments import UsageError, parse
 from kestra_magic.magics.options import Option
 from kestra_magic.model.source import Source
 from kestra_magic.runners.kestra.client import Credentials, Missing, base_url
-from kestra_magic.runs.onserver import Server, cell_to_send, flow_to_send
+from kestra_magic.runs.server.send import Server, cell_to_send, flow_to_send
 from kestra_magic.runs.session import session
 from kestra_magic.settings import current, update
 from kestra_magic.stores.servers import keep
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from kestra_magic.runs.onserver import ToSend
-    from kestra_magic.runs.server import ServerRun
+    from kestra_magic.runs.server.run import ServerRun
+    from kestra_magic.runs.server.send import ToSend
     from kestra_magic.runs.session import UnknownRun
 
 __all__ = ["deploy", "detached", "follow_execution", "run_there", "server"]

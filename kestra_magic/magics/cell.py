@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from kestra_magic.runs.onserver import ToSend
     from kestra_magic.runs.run import Run
+    from kestra_magic.runs.server.send import ToSend
 
 __all__ = ["beside", "carry", "names_of", "run_file", "run_flow", "run_process"]
 
@@ -33,7 +33,7 @@ def run_process(shell: InteractiveShell, line: str, cell: str) -> None:
     options |= early(source)
     request = Request(source=source, name=name or "_run", options=options, notebook=names_of(shell), beside=here)
     if options.get("server"):
-        from kestra_magic.runs.onserver import cell_to_send
+        from kestra_magic.runs.server.send import cell_to_send
 
         return _carry_there(shell, cell_to_send(session(), request), options)
     if options.get("dry-run"):
@@ -64,7 +64,7 @@ def _flow(shell: InteractiveShell, magic: str, line: str, source: Source, home: 
     here = beside(shell)
     names = names_of(shell)
     if options.get("server"):
-        from kestra_magic.runs.onserver import flow_to_send
+        from kestra_magic.runs.server.send import flow_to_send
 
         what = flow_to_send(source, options, names, name=name or "", beside=here, home=home)
         return _carry_there(shell, what, options)

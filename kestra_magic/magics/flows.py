@@ -15,7 +15,7 @@ from kestra_magic.magics.arguments import Parser, words
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from kestra_magic.runs.export import Exported
+    from kestra_magic.runs.export.notebook import Exported
 
 __all__ = ["diff", "export", "kv", "rerun", "run", "validate"]
 
@@ -33,8 +33,8 @@ def rerun(shell: InteractiveShell, rest: str, _: str | None = None) -> None:
     RUN is a name, `train-3` or an id, of this kernel or an earlier one.
     """
     from kestra_magic.magics.cell import carry, names_of
-    from kestra_magic.runs.attach import attach
     from kestra_magic.runs.given import again_inputs
+    from kestra_magic.runs.kernels.attach import attach
     from kestra_magic.runs.session import session
 
     parser = Parser(prog="%kestra rerun", allow_abbrev=False, add_help=False)
@@ -52,8 +52,8 @@ def rerun(shell: InteractiveShell, rest: str, _: str | None = None) -> None:
 def validate(shell: InteractiveShell, rest: str, cell: str | None = None) -> None:
     """`%kestra validate FILE`, `%%kestra validate`."""
     from kestra_magic.model.source import Source, read_source
+    from kestra_magic.runs.flow.validation import validated
     from kestra_magic.runs.session import notebook_folder
-    from kestra_magic.runs.validation import validated
 
     if cell is None and not rest:
         raise KestraMagicError("which flow? `%kestra validate FILE`, or `%%kestra validate` above the flow in a cell")
@@ -88,7 +88,7 @@ def diff(shell: InteractiveShell, rest: str, _: str | None = None) -> None:
 
 def export(shell: InteractiveShell, rest: str, _: str | None = None) -> None:
     """`%kestra export [NAMES…] [-o FILE] [--target 1.3|2.0]`."""
-    from kestra_magic.runs.export import export as exported
+    from kestra_magic.runs.export.notebook import export as exported
     from kestra_magic.runs.session import notebook_folder, session
     from kestra_magic.settings import current
 

@@ -194,7 +194,7 @@ def _warm() -> None:
 
 def _recover(shell: InteractiveShell, live: Path) -> None:
     """Something lives, or did when its kernel died: only then is more imported."""
-    from kestra_magic.runs.live import orphans
+    from kestra_magic.runs.journal.live import orphans
 
     if orphans(live):
         from kestra_magic.magics.recovery import recover

@@ -9,7 +9,7 @@ from kestra_magic.errors import KestraMagicError
 from kestra_magic.magics.background import show_in_background
 from kestra_magic.magics.binding import bind
 from kestra_magic.magics.cell import beside
-from kestra_magic.runs.recovery import recover as recovered
+from kestra_magic.runs.kernels.recovery import recover as recovered
 from kestra_magic.runs.session import session
 
 if TYPE_CHECKING:

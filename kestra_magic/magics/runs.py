@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from kestra_magic.magics.arguments import UsageError, words
 from kestra_magic.magics.background import show_in_background
 from kestra_magic.magics.binding import bind
-from kestra_magic.runs.attach import attach as attached
-from kestra_magic.runs.attach import elsewhere
 from kestra_magic.runs.history import history
+from kestra_magic.runs.kernels.attach import attach as attached
+from kestra_magic.runs.kernels.attach import elsewhere
 from kestra_magic.runs.session import UnknownRun, session
 from kestra_magic.settings import current
 from kestra_magic.show.cell import frontend
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from kestra_magic.runs.history import History
-    from kestra_magic.runs.journal import Record
+    from kestra_magic.runs.journal.journal import Record
     from kestra_magic.runs.run import Run
     from kestra_magic.workspace.pruning import Pruned
 
@@ -81,7 +81,7 @@ def stop(_shell: InteractiveShell, rest: str, _cell: str | None) -> None:
 
 
 def _ended_there(record: Record) -> str:
-    from kestra_magic.runs.door import ask_to_end
+    from kestra_magic.runs.kernels.door import ask_to_end
 
     ask_to_end(record)
     return record.id

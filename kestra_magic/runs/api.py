@@ -16,7 +16,7 @@ from kestra_magic.runs.request import Request, given_in_python
 from kestra_magic.runs.session import session
 
 if TYPE_CHECKING:
-    from kestra_magic.runs.flowrun import FlowRun
+    from kestra_magic.runs.flow.run import FlowRun
     from kestra_magic.runs.run import Run
 
 __all__ = ["open", "render", "run", "run_flow", "runs"]

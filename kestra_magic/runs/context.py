@@ -15,15 +15,15 @@ from kestra_magic.errors import KestraMagicError, did_you_mean_beside
 from kestra_magic.expressions.scope import Scope
 from kestra_magic.runs.broadcast import Broadcast
 from kestra_magic.runs.broom import Broom
-from kestra_magic.runs.entry import Entry
-from kestra_magic.runs.gates import Gates
-from kestra_magic.runs.groups import WORKER_PYTHON
+from kestra_magic.runs.flow.gates import Gates
 from kestra_magic.runs.host import SessionHost
+from kestra_magic.runs.journal.entry import Entry
 from kestra_magic.runs.masking import forms, painted
 from kestra_magic.runs.outcomes import arrange, of_turns, put
 from kestra_magic.runs.progress import Progress, State
 from kestra_magic.runs.result import LEVELS
-from kestra_magic.runs.retry import next_delay
+from kestra_magic.runs.task.groups import WORKER_PYTHON
+from kestra_magic.runs.task.retry import next_delay
 from kestra_magic.runs.wishes import Wishes
 from kestra_magic.settings import current
 from kestra_magic.tasks.place import Path_, Place
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from kestra_magic.process.events import Stream
     from kestra_magic.process.gpu import Gpus
     from kestra_magic.runners.job import Runner
-    from kestra_magic.runs.flowrun import FlowRun
+    from kestra_magic.runs.flow.run import FlowRun
     from kestra_magic.runs.frame import Frame
-    from kestra_magic.runs.journal import Journal, Record
+    from kestra_magic.runs.journal.journal import Journal, Record
     from kestra_magic.runs.progress import Happening
     from kestra_magic.runs.request import CellDocument, Request
     from kestra_magic.runs.result import Entry as LogEntry
@@ -344,7 +344,7 @@ class Context:
 
     def finish(self, state: State, error: str) -> None:
         """Write what is known into ``run.json`` and make this run the latest of its name."""
-        from kestra_magic.runs.record import write_record
+        from kestra_magic.runs.journal.record import write_record
 
         if self.entry.mine:
             write_record(self, state, error)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.expressions.scope import Scope
-from kestra_magic.runs.attach import attach, found
+from kestra_magic.runs.kernels.attach import attach, found
 from kestra_magic.runs.masking import forms, painted
 from kestra_magic.runs.run import Run
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, overload
 
 from kestra_magic.process.logs import LogFile
 from kestra_magic.process.recorder import read_status
-from kestra_magic.runs.attach import found
-from kestra_magic.runs.elsewhere import is_carried
-from kestra_magic.runs.found import attempts, is_guarded
+from kestra_magic.runs.kernels.attach import found
+from kestra_magic.runs.kernels.elsewhere import is_carried
+from kestra_magic.runs.kernels.found import attempts, is_guarded
 from kestra_magic.runs.masking import forms, painted
 from kestra_magic.runs.run import Run
 from kestra_magic.workspace.directory import read_record
@@ -22,7 +22,7 @@ from kestra_magic.workspace.directory import read_record
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from kestra_magic.runs.journal import Record
+    from kestra_magic.runs.journal.journal import Record
     from kestra_magic.runs.session import Session
 
 __all__ = ["History", "Row", "before", "history"]

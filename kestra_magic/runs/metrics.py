@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kestra_magic.errors import KestraMagicError, did_you_mean
 
 if TYPE_CHECKING:
-    from kestra_magic.runs.markers import Metric
+    from kestra_magic.runs.task.markers import Metric
 
 __all__ = ["Metrics", "Series"]
 

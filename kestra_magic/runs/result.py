@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kestra_magic.runs.markers import Metric
 from kestra_magic.runs.metrics import Metrics
 from kestra_magic.runs.progress import State
+from kestra_magic.runs.task.markers import Metric
 from kestra_magic.workspace.outputs import OutputFiles
 
 if TYPE_CHECKING:

@@ -11,13 +11,14 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from kestra_magic.errors import KestraMagicError, SystemRefusal
+from kestra_magic.process.awaited import awaited
 from kestra_magic.process.events import Killing
 from kestra_magic.process.supervise import at_once, later
 from kestra_magic.runs.broadcast import interrupts
-from kestra_magic.runs.life import Life
 from kestra_magic.runs.metrics import Metrics
 from kestra_magic.runs.progress import Progress, Settled, State
 from kestra_magic.runs.result import Logs, TaskResult
+from kestra_magic.runs.task.life import Life
 from kestra_magic.workspace.outputs import OutputFiles
 
 if TYPE_CHECKING:
@@ -362,7 +363,7 @@ class Run:
 
     def _tell_again(self, show: Show) -> None:
         """What was told of a run that has ended stands in its logs."""
-        from kestra_magic.runs.replay import replayed
+        from kestra_magic.runs.journal.replay import replayed
 
         for result in self.context.live.values():
             for event in replayed(result, self.context.runner):
@@ -374,7 +375,7 @@ class Run:
         Raises:
             TimeoutError: it has not ended by then.
         """
-        if not self.context.broadcast.closed.wait(timeout):
+        if not awaited(self.context.broadcast.closed, timeout):
             raise TimeoutError(f"`{self.name}` still runs after {timeout:g} s")
         self.cleared(timeout)
         return self

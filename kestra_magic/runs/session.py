@@ -20,15 +20,15 @@ from kestra_magic.process.events import Requeued
 from kestra_magic.runners.local import LocalRunner
 from kestra_magic.runs.again import Names, with_inputs
 from kestra_magic.runs.context import Context
-from kestra_magic.runs.found import attempts
+from kestra_magic.runs.flow.slots import Slots
 from kestra_magic.runs.given import files_given, inputs_given
 from kestra_magic.runs.gpus import with_gpus
-from kestra_magic.runs.journal import Journal, Record
-from kestra_magic.runs.processes import ProcessLife
+from kestra_magic.runs.journal.journal import Journal, Record
+from kestra_magic.runs.kernels.found import attempts
 from kestra_magic.runs.pruning import Pruning
 from kestra_magic.runs.request import Request, Written, read
 from kestra_magic.runs.run import Run
-from kestra_magic.runs.slots import Slots
+from kestra_magic.runs.task.processes import ProcessLife
 from kestra_magic.runs.wishes import wishes
 from kestra_magic.settings import APP, current, data_folder
 from kestra_magic.stores.dotenv import read_dotenv
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
     from kestra_magic.model.load import Loaded
     from kestra_magic.model.source import Source
-    from kestra_magic.runs.flowrun import FlowRun
-    from kestra_magic.runs.flows import How
+    from kestra_magic.runs.flow.begin import How
+    from kestra_magic.runs.flow.run import FlowRun
 
 __all__ = ["Session", "UnknownRun", "notebook_folder", "session", "settle"]
 
@@ -293,14 +293,14 @@ class Session:
     # A flow
 
     def flow(self, source: Source, options: Mapping[str, Any], **more: Unpack[How]) -> FlowRun:
-        """Return the execution of a flow, not yet started: see `runs.flows`.
+        """Return the execution of a flow, not yet started: see `runs.flow.begin`.
 
         Raises:
             KestraMagicError: it cannot start: every problem with its line.
         """
-        from kestra_magic.runs import flows
+        from kestra_magic.runs.flow import begin
 
-        return flows.flow(self, source, options, **more)
+        return begin.flow(self, source, options, **more)
 
     def load(self, source: Source, *, strict: bool, name: str = "", elsewhere: bool = False) -> Loaded:
         """Read a flow, and remember it: others of this notebook may call it.
@@ -308,9 +308,9 @@ class Session:
         Raises:
             SourceError: every problem with its line.
         """
-        from kestra_magic.runs import flows
+        from kestra_magic.runs.flow import begin
 
-        return flows.load(self, source, strict=strict, name=name, elsewhere=elsewhere)
+        return begin.load(self, source, strict=strict, name=name, elsewhere=elsewhere)
 
     def env_file(self, name: Any, beside: Path) -> Mapping[str, str]:
         return read_dotenv(beside / str(name)) if name else {}
@@ -349,7 +349,7 @@ def settle() -> None:
 
 
 def _open_door(here: Session) -> None:
-    from kestra_magic.runs.door import open_door
+    from kestra_magic.runs.kernels.door import open_door
 
     open_door(here)
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
-from kestra_magic.runs.explain import excerpt
+from kestra_magic.runs.failure.explain import excerpt
 from kestra_magic.runs.masking import forms, painted
 from kestra_magic.show.ansi import plain
 from kestra_magic.show.files import Limits, Preview, preview, size

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from kestra_magic.errors import KestraMagicError
-from kestra_magic.runs.attach import attach
+from kestra_magic.runs.kernels.attach import attach
 from kestra_magic.runs.session import session
 from kestra_magic.show.consolewidget import ConsoleWidget
 from kestra_magic.show.history import values
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from kestra_magic.runs.history import History, Row
-    from kestra_magic.runs.journal import Notice
+    from kestra_magic.runs.journal.journal import Notice
     from kestra_magic.show.fileanswers import Answer
 
 __all__ = ["RunsTable"]

@@ -6,7 +6,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kestra_magic.runs.explain import excerpt
+from kestra_magic.runs.failure.explain import excerpt
 from kestra_magic.runs.masking import forms, painted
 from kestra_magic.show.ansi import plain
 from kestra_magic.show.flowlog import FlowLog

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from kestra_magic.runs.markers import parse
+from kestra_magic.runs.task.markers import parse
 from tests.checklist.ids import checks
 from tests.flows.conftest import LOG, SHELL, said
 

@@ -7,7 +7,7 @@ import pytest
 
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.model.source import SourceError
-from kestra_magic.runs.processes import hms
+from kestra_magic.runs.task.processes import hms
 from kestra_magic.stores.environments import kernel
 from kestra_magic.tasks.pythons import python_for
 from tests.checklist.ids import checks

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from kestra_magic.model.source import Source
-from kestra_magic.runs.engine import Plan
-from kestra_magic.runs.flowrun import FlowRun
+from kestra_magic.runs.flow.engine import Plan
+from kestra_magic.runs.flow.run import FlowRun
 from kestra_magic.runs.session import Session
 
 LOG = "io.kestra.plugin.core.log.Log"

@@ -3,7 +3,7 @@
 import pytest
 
 from kestra_magic.errors import KestraMagicError
-from kestra_magic.runs.engine import Plan, StandIn
+from kestra_magic.runs.flow.engine import Plan, StandIn
 from kestra_magic.runs.progress import State
 from tests.flows.conftest import FAIL, FLOW, LOG, RETURN, SHELL, said, states
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -12,13 +13,16 @@ if TYPE_CHECKING:
 HEAVY = {"pydantic", "jinja2", "yaml", "psutil", "ipywidgets", "anywidget", "distributed", "sqlite3", "pandas"}
 
 
-def test_loading_the_extension_is_light() -> None:
+def test_loading_the_extension_is_light(tmp_path: Path) -> None:
+    """Where no kernel that was killed has left anything."""
     code = (
         "import sys; from IPython.core.interactiveshell import InteractiveShell as S; shell = S.instance();"
         "before = set(sys.modules); shell.run_line_magic('load_ext', 'kestra_magic');"
         "print(*(set(sys.modules) - before))"
     )
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    env = {**os.environ, "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
+    python = [sys.executable, "-c", code]
+    loaded = subprocess.run(python, env=env, capture_output=True, text=True, check=True, timeout=60)
 
     assert HEAVY.isdisjoint(module.partition(".")[0] for module in loaded.stdout.split())
 

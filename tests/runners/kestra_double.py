@@ -24,7 +24,7 @@ import yaml
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.model.load import load_flow
 from kestra_magic.model.source import Source, SourceError
-from kestra_magic.runs.flowrun import FlowRun
+from kestra_magic.runs.flow.run import FlowRun
 from kestra_magic.runs.progress import State
 from kestra_magic.runs.session import Session
 from tests.runners.routes import Asked

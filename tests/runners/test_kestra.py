@@ -15,9 +15,9 @@ from kestra_magic.model.source import Source
 from kestra_magic.runners.kestra.client import Address, Credentials, base_url, connect
 from kestra_magic.runners.kestra.follow import Lines
 from kestra_magic.runners.kestra.follow import Source as Telling
-from kestra_magic.runs.onserver import Server, cell_to_send, flow_to_send
 from kestra_magic.runs.progress import State
 from kestra_magic.runs.request import Request
+from kestra_magic.runs.server.send import Server, cell_to_send, flow_to_send
 from kestra_magic.runs.session import Session
 from tests.runners.kestra_double import USER, Double, LocalBackend
 from tests.runners.routes import FIELDS, Asked, problem
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from kestra_magic.runs.server import ServerRun
+    from kestra_magic.runs.server.run import ServerRun
 
 FLOW = """\
 id: there

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kestra_magic.model.source import Source
-from kestra_magic.runs.onserver import Server, flow_to_send
+from kestra_magic.runs.server.send import Server, flow_to_send
 from kestra_magic.runs.session import Session
 from tests.process.survivors import wait_until
 from tests.runners.same import Case, Outcome, left

@@ -8,15 +8,15 @@ from kestra_magic.magics.arguments import parse
 from kestra_magic.magics.binding import bind, bind_files
 from kestra_magic.magics.options import FLOW, PROCESS
 from kestra_magic.model.source import Source
-from kestra_magic.runs.export import export
+from kestra_magic.runs.export.notebook import export
 from kestra_magic.runs.request import Request
 from kestra_magic.runs.session import Session
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kestra_magic.runs.export import Exported
-    from kestra_magic.runs.flow import FlowRun
+    from kestra_magic.runs.export.notebook import Exported
+    from kestra_magic.runs.flow.execution import FlowRun
     from kestra_magic.runs.run import Run
 
 __all__ = ["Book"]

@@ -14,9 +14,9 @@ from kestra_magic.errors import KestraMagicError
 from kestra_magic.process import windows
 from kestra_magic.process.events import Output
 from kestra_magic.process.supervise import meeting_place
-from kestra_magic.runs import door
-from kestra_magic.runs.journal import Record
-from kestra_magic.runs.owner import Owner
+from kestra_magic.runs.journal.journal import Record
+from kestra_magic.runs.journal.owner import Owner
+from kestra_magic.runs.kernels import door
 from kestra_magic.runs.progress import State
 from kestra_magic.runs.run import Run
 from kestra_magic.runs.session import Session

@@ -12,8 +12,8 @@ import pytest
 
 from kestra_magic.model.source import Source
 from kestra_magic.process.events import Exited
-from kestra_magic.runs.explain import excerpt, exit_meaning, hint, mapped_error
-from kestra_magic.runs.tracebacks import last_failure, mapped
+from kestra_magic.runs.failure.explain import excerpt, exit_meaning, hint, mapped_error
+from kestra_magic.runs.failure.tracebacks import last_failure, mapped
 
 SCRIPT = "4611686018427387904.py"
 

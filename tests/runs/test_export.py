@@ -179,7 +179,7 @@ def test_any_value_comes_back_from_its_input(value: object) -> None:
     from kestra_magic.model.load import load_flow
     from kestra_magic.model.resolution import resolve_inputs
     from kestra_magic.model.writing import yaml_text
-    from kestra_magic.runs.declared import declaration
+    from kestra_magic.runs.export.declared import declaration
 
     try:
         made = declaration("v", value)

@@ -15,9 +15,9 @@ from time import time
 
 import pytest
 
-from kestra_magic.runs.journal import FOREIGN_SECONDS, Journal, Record
-from kestra_magic.runs.live import marked
-from kestra_magic.runs.owner import Owner, started_ticks
+from kestra_magic.runs.journal.journal import FOREIGN_SECONDS, Journal, Record
+from kestra_magic.runs.journal.live import KEPT_SECONDS, marked
+from kestra_magic.runs.journal.owner import Owner, started_ticks
 
 ROOT = Path(__file__).parents[2]
 
@@ -161,7 +161,7 @@ def test_everything_is_its_owners_alone(journal: Journal, path: Path) -> None:
 
 
 def test_sqlite_is_imported_when_the_first_run_is_written() -> None:
-    code = "import sys, pathlib, kestra_magic.runs.journal as j; j.Journal(pathlib.Path('/x/y')); print(*sys.modules)"
+    code = "import sys, pathlib, kestra_magic.runs.journal.journal as j; j.Journal(pathlib.Path('/x/y')); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
 
     assert "sqlite3" not in done.stdout.split()
@@ -242,7 +242,7 @@ def test_a_run_of_another_machine_is_left_alone_for_a_day(
     left(path, Record(id="a", name="a"), owner=of_a_dead_kernel(host="elsewhere"))
     assert journal.claim_orphans() == []
     now = time()
-    monkeypatch.setattr("kestra_magic.runs.journal.time.time", lambda: now + FOREIGN_SECONDS + 1)
+    monkeypatch.setattr("kestra_magic.runs.journal.journal.time.time", lambda: now + FOREIGN_SECONDS + 1)
 
     assert ids(journal.claim_orphans()) == ["a"]
 
@@ -347,3 +347,17 @@ def test_a_name_with_brackets_does_not_confuse_the_birth(tmp_path: Path) -> None
     assert started_ticks(child.pid) >= ours
     child.kill()
     child.wait()
+
+
+def test_what_killed_kernels_left_and_names_nothing_goes_after_a_day(journal: Journal, path: Path) -> None:
+    left(path, Record(id="a", name="a"))
+    (names_a,) = journal.live.iterdir()
+    old, new = journal.live / "old", journal.live / "new"
+    old.touch()
+    new.touch()
+    for file in (names_a, old):
+        os.utime(file, (time() - KEPT_SECONDS - 1,) * 2)
+
+    journal.forget_before(0)
+
+    assert sorted(journal.live.iterdir()) == sorted([names_a, new])

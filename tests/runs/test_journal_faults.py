@@ -13,8 +13,8 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from kestra_magic.runs.journal import Journal, Record
-from kestra_magic.runs.owner import Owner
+from kestra_magic.runs.journal.journal import Journal, Record
+from kestra_magic.runs.journal.owner import Owner
 from tests.workspace.conditions import ROOT, as_nobody, no_space_left, open_folder, small_disk
 
 __all__ = ["open_folder", "small_disk"]
@@ -22,7 +22,7 @@ __all__ = ["open_folder", "small_disk"]
 WRITER = """
 import sys
 from pathlib import Path
-from kestra_magic.runs.journal import Journal, Record
+from kestra_magic.runs.journal.journal import Journal, Record
 journal = Journal(Path(sys.argv[1]))
 number = 0
 while True:
@@ -73,7 +73,7 @@ def test_twenty_kills_of_two_writers_lose_nothing_that_was_acknowledged(tmp_path
 CLAIMER = """
 import json, sys
 from pathlib import Path
-from kestra_magic.runs.journal import Journal
+from kestra_magic.runs.journal.journal import Journal
 journal = Journal(Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()
@@ -130,7 +130,7 @@ def test_a_full_disk_is_told_once_survived_and_caught_up_with(small_disk: Path) 
 LIMITED = """
 import json, resource, signal, sys
 from pathlib import Path
-from kestra_magic.runs.journal import Journal, Record
+from kestra_magic.runs.journal.journal import Journal, Record
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
 journal = Journal(Path(sys.argv[1]))
@@ -189,7 +189,7 @@ def test_a_journal_that_someone_removed_begins_again(tmp_path: Path) -> None:
 READ_ONLY = """
 import json, sqlite3, sys
 from pathlib import Path
-from kestra_magic.runs.journal import Journal, Record
+from kestra_magic.runs.journal.journal import Journal, Record
 
 journal = Journal(Path(sys.argv[1]) / "journal.sqlite")
 notices = [journal.starting(Record(id=id, name="a")) for id in "ab"]

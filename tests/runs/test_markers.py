@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kestra_magic.runs.markers import InvalidMarker, Marker, almost, parse
+from kestra_magic.runs.task.markers import InvalidMarker, Marker, almost, parse
 
 ORDINARY = ["hello", " ::{}::", "x::{}::", "::{}:: ", "::[1]::", "::almost::", "", "::{\u2028}::"]
 

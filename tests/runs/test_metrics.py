@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from kestra_magic.errors import KestraMagicError
-from kestra_magic.runs.markers import Metric
 from kestra_magic.runs.metrics import Metrics
+from kestra_magic.runs.task.markers import Metric
 
 SENT = (
     Metric("counter", "rows", 1.0),

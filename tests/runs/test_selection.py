@@ -14,7 +14,7 @@ from kestra_magic.show.history import table
 from tests.runs.book import Book
 
 if TYPE_CHECKING:
-    from kestra_magic.runs.flowrun import FlowRun
+    from kestra_magic.runs.flow.run import FlowRun
 
 RETURN = "io.kestra.plugin.core.debug.Return"
 CHAIN = f"""id: chain

@@ -23,15 +23,15 @@ from kestra_magic.process.events import Event, Killing, Output, Started, Usage
 from kestra_magic.process.supervise import hidden_forms
 from kestra_magic.runners.job import Running
 from kestra_magic.runners.local import LocalRunner
-from kestra_magic.runs.attach import attach
 from kestra_magic.runs.broadcast import Broadcast
 from kestra_magic.runs.history import history
-from kestra_magic.runs.journal import Journal, Record
-from kestra_magic.runs.live import marked
-from kestra_magic.runs.owner import Owner, started_ticks
+from kestra_magic.runs.journal.journal import Journal, Record
+from kestra_magic.runs.journal.live import marked
+from kestra_magic.runs.journal.owner import Owner, started_ticks
+from kestra_magic.runs.journal.record import LOST, write_lost
+from kestra_magic.runs.kernels.attach import attach
+from kestra_magic.runs.kernels.recovery import recover
 from kestra_magic.runs.progress import Progress, State
-from kestra_magic.runs.record import LOST, write_lost
-from kestra_magic.runs.recovery import recover
 from kestra_magic.runs.request import Request
 from kestra_magic.runs.run import Run
 from kestra_magic.runs.session import Session, UnknownRun

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from kestra_magic.model.source import Source
-from kestra_magic.runs.onserver import Server, flow_to_send
+from kestra_magic.runs.server.send import Server, flow_to_send
 from kestra_magic.runs.session import Session
 from tests.flows.conftest import why_not
 from tests.flows.test_shared_flows import CASES, FLOWS, INDEX
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from kestra_magic.runs.flowrun import FlowRun
+    from kestra_magic.runs.flow.run import FlowRun
     from tests.server.engine import Engine
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(900)]

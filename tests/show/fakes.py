@@ -9,9 +9,9 @@ from typing import Any
 
 from kestra_magic.model.source import Source
 from kestra_magic.process.events import Exited
-from kestra_magic.runs.markers import parse
 from kestra_magic.runs.metrics import Metrics
 from kestra_magic.runs.progress import Attempt, Progress, State, TaskRun
+from kestra_magic.runs.task.markers import parse
 from kestra_magic.show.cell import Frontend
 from kestra_magic.workspace.outputs import OutputFile, OutputFiles
 

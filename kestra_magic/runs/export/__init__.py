@@ -1,0 +1,1 @@
+"""Out of the notebook: cells as the tasks of a flow."""

@@ -1,0 +1,1 @@
+"""Why a task failed, in a person's words and at the lines of the cell."""

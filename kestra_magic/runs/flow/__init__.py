@@ -1,0 +1,1 @@
+"""An execution of many tasks: from a flow's text to its outputs."""

@@ -1,0 +1,1 @@
+"""One task run: its attempts, what it says meanwhile, its state."""
