@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,14 @@ from kestra_magic import settings
 from kestra_magic.errors import KestraMagicError
 from kestra_magic.magics.workers import workers
 from kestra_magic.model.source import Source
-from kestra_magic.process.events import Event, Exited, Queued, Started
+from kestra_magic.process.events import Event, Exited, Output, Queued, Started
+from kestra_magic.process.supervise import start_as
 from kestra_magic.runners.dask import cluster as cluster_module
+from kestra_magic.runners.dask.attempt import Relay
 from kestra_magic.runners.dask.cluster import Cluster, connect
 from kestra_magic.runners.dask.remote import Remote
+from kestra_magic.runners.dask.running import DaskRunning
+from kestra_magic.runners.local import command, furnish
 from kestra_magic.runners.workers import NoWorker
 from kestra_magic.runs.progress import Logged
 from kestra_magic.runs.run import Run
@@ -152,6 +157,52 @@ def test_a_large_file_is_sent_once_to_a_worker(
     assert [going.exited().code for going in tasks] == [0] * 6
     assert len({going.text() for going in tasks}) == 1
     assert sorted(sent) == [0, 1, 2]
+
+
+class Reading:
+    """A cluster of which only files are asked."""
+
+    live: dict[str, DaskRunning]
+
+    def __init__(self) -> None:
+        self.live = {}
+
+    def submit(self, *_: object) -> None: ...
+
+    def post(self, *_: object, **_more: object) -> None: ...
+
+    def ask(self, *_: object, size: int, **_more: object) -> bytes:
+        return bytes(size)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_what_a_command_with_a_large_file_said_is_told_once(tmp_path: Path, begun: bool) -> None:
+    """Of a short one all comes with its end, before its file does."""
+    what = job(tmp_path, tmp_path / "root", "/bin/sh", "-c", "echo done", outputs=("out",))
+    Path(what.log_dir).mkdir()
+    running = DaskRunning(Reading(), what, [["g"]], "")  # type: ignore[arg-type]
+    running.begin(f"task-{what.task_run}-1", {"worker": "tcp://there", "name": "there"})
+    there = replace(what, log_dir=str(tmp_path / "there"))
+    Path(there.log_dir).mkdir()
+    furnish(there)
+    whole = {name: said for words in _all_of(start_as(Relay, command(there))) for name, said in words.items()}
+    said = {**whole, "text": [[1, 0, 1, "done\n"]], "files": [("out", 9 << 20, 0o600)], "contents": None}
+    first = {name: whole[name] for name in ("started", "pid", "start", "guardian", "guardian_start")}
+
+    running.hear({"said": [first, said] if begun else [said]})
+
+    told = [event for event in running.events() if isinstance(event, Started | Output | Exited)]
+    assert [type(event) for event in told] == [Started, Output, Exited]
+    assert [event.text for event in told if isinstance(event, Output)] == ["done\n"]
+    assert running.collect().files["out"].stat().st_size == 9 << 20
+
+
+def _all_of(relay: Relay) -> Iterator[dict[str, Any]]:
+    while True:
+        said = relay.heard()
+        yield from said
+        if "exited" in said[-1]:
+            return
 
 
 def test_a_worker_that_is_not_reached_directly_is_reached_through_its_scheduler(

@@ -169,13 +169,20 @@ class DaskRunning:
                     threading.Thread(target=self._lose, args=(reason,), daemon=True).start()
             case {"exited": _} | {"lost": _} if message.get("contents") is None and message.get("files"):
                 self._finishing = True
-                if "notice" in message:  # its last words need not wait for its files
-                    self._mirror.take({key: said for key, said in message.items() if key not in ("exited", "lost")})
-                threading.Thread(target=self._finish, args=(message,), daemon=True).start()
+                threading.Thread(target=self._finish, args=(self._after_its_words(message),), daemon=True).start()
             case {"exited": _} | {"lost": _}:
                 self._finish(message)
             case _:
                 self._mirror.take(message)
+
+    def _after_its_words(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Tell what came with its end, which its files hold up; return what is left to be told."""
+        words = {key: said for key, said in message.items() if key not in ("exited", "lost")}
+        if "started" in words and not self._mirror.pid:
+            self._mirror.take({key: said for key, said in words.items() if key != "notice"})
+        if "notice" in words:
+            self._mirror.take(words)
+        return {**message, "text": []} if "text" in message else message
 
     def _acknowledge(self, size: int) -> None:
         self._unacked += size

@@ -1,1 +1,0 @@
-"""Out of the notebook: cells as the tasks of a flow."""

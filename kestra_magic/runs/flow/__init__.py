@@ -1,1 +1,0 @@
-"""An execution of many tasks: from a flow's text to its outputs."""

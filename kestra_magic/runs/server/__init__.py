@@ -1,1 +1,0 @@
-"""Executions on a Kestra server, behind the same handle as one that runs here."""

@@ -1,1 +1,0 @@
-"""One task run: its attempts, what it says meanwhile, its state."""
