@@ -15,7 +15,7 @@ from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from kestra_magic.process.awaited import STEP_SECONDS
+from kestra_magic.process.awaited import step_seconds
 from kestra_magic.process.events import Draining, Exited, Killing, Lost, Started, Usage
 from kestra_magic.process.recorder import FRAMES, read_status
 from kestra_magic.process.tail import Tail
@@ -88,15 +88,15 @@ class Child:
 
     def _wait(self) -> None:
         """Hear its guardian: another thread that does so and then wakes this one takes longer than a short command."""
-        connection = self.connection
+        connection, step = self.connection, step_seconds()
         if sys.platform != "win32" and self.listening is not None and self.alone and connection is not None:
             poll = select.poll()
             poll.register(connection, select.POLLIN)
-            if poll.poll(STEP_SECONDS * 1000):
+            if poll.poll(step and step * 1000):
                 with self.hearing:
                     self.listening.hear(self)
         else:
-            self._news.wait(STEP_SECONDS)
+            self._news.wait(step)
             self._news.clear()
 
     def stop(self, *, grace: float | None = None, reason: Reason = "stop") -> None:

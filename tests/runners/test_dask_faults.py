@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -14,6 +15,9 @@ import pytest
 from kestra_magic import settings
 from kestra_magic.model.source import Source
 from kestra_magic.process.events import Exited, Started
+from kestra_magic.process.recorder import write_status
+from kestra_magic.runners.dask.remains import log_folder
+from kestra_magic.runners.dask.room import Kept, Room
 from kestra_magic.runs.broadcast import Seat
 from kestra_magic.runs.session import Session
 from tests.process.conftest import token  # noqa: F401 - a fixture
@@ -127,6 +131,20 @@ time.sleep(600)
 
     assert going.requeued() == f"the connection to the scheduler `{whole.address}` was lost"
     all_said(going, tmp_path)
+
+
+def test_a_worker_that_ends_waits_until_its_client_has_the_last_of_a_log(tmp_path: Path) -> None:
+    """Not until it was sent: a worker that has ended sends no more."""
+    room, kept = Room(), Kept(str(tmp_path / "root"), delivered=False)
+    room.kept["key"] = kept
+    log_folder(kept.root).mkdir()
+    write_status(str(log_folder(kept.root)), {"exited": 1.0, "boot": "an earlier one", "pid": 1, "start": 1, "mark": 1})
+
+    rest = asyncio.run(room.hear("rest", key="key", root=kept.root, told={}))
+
+    assert (rest["more"], kept.taken.is_set()) == (False, False)
+    asyncio.run(room.hear("taken", key="key"))
+    assert kept.taken.is_set()
 
 
 def test_a_killed_scheduler_with_its_workers(talking: Going, whole: TestCluster, tmp_path: Path, token: str) -> None:  # noqa: F811

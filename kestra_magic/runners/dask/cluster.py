@@ -35,7 +35,7 @@ FIRST_WORD = 3.0
 """Seconds after which a worker that does not answer is spoken to through its scheduler."""
 CROWD, TOGETHER = 8, 0.03
 """When more than so many wait for a thread, what comes next waits so many seconds for others to go with."""
-ONE_WAY = ("ack", "answer", "done")
+ONE_WAY = ("ack", "answer", "done", "taken")
 """What needs no reply: if it was lost, so is the worker, and the scheduler says so."""
 UNREACHED = (OSError, TimeoutError, CommClosedError)
 connecting: Any = distributed.Client

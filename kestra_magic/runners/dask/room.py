@@ -120,9 +120,9 @@ class Room(WorkerPlugin):
             kept.taken.set()
 
     def _rest(self, key: str, root: str, told: dict[str, int]) -> dict[str, Any] | None:
-        """Return the next part of what an attempt wrote and could not tell."""
+        """Return the next part of what an attempt wrote and could not tell; its client says when it has the last."""
         rest = salvage(root, told)
-        if not (rest and rest["more"]):
+        if rest is None:
             self.forget(key)
         return rest
 
@@ -137,6 +137,9 @@ class Room(WorkerPlugin):
                 ending.give_up()
                 await asyncio.to_thread(ending.ended.wait, LAST_WORDS)
             return await asyncio.to_thread(self._rest, key, **what)
+        if do == "taken":
+            await asyncio.to_thread(self.forget, key)
+            return None
         one = self.attempts.get(key)
         if one is None:
             return None

@@ -256,7 +256,10 @@ class DaskRunning:
 
     def _salvaged(self) -> bool:
         """Fetch what could not be told: from the worker itself, or another one of its machine, which has its disk."""
-        if not self.address or self._fetched_rest(partial(self._ask_rest, self.address)):
+        if not self.address:
+            return True
+        if self._fetched_rest(partial(self._ask_rest, self.address)):
+            self._cluster.post(self.address, "taken", key=self._key)
             return True
         until = time.monotonic() + SALVAGE_SECONDS
         while self._cluster.client.status == "running" and time.monotonic() < until:
