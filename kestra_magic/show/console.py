@@ -14,6 +14,7 @@ from kestra_magic.process.events import Output, Usage
 from kestra_magic.runs.progress import State
 from kestra_magic.show.answers import Answers
 from kestra_magic.show.logview import LogView
+from kestra_magic.show.notes import Notes
 from kestra_magic.show.progressbars import Bar, bar_of
 from kestra_magic.show.tasks import tasks_of
 
@@ -32,6 +33,7 @@ STATE_EVERY = 0.5
 LINES_AT_ONCE = 400
 LOOK_SECONDS = 0.02
 HISTORY = 240
+MOST_NOTES, NOTE_CHARS = 50, 1000
 FIRST_SECONDS = 0.15
 
 
@@ -54,6 +56,8 @@ class Console:
         self._state: dict[str, Any] = {"phase": State.CREATED.value, "started": None}
         self._bar: Bar | None = None
         self._open_line = ""
+        self._notes = Notes(labels=source.flow)
+        self._noted: deque[str] = deque(maxlen=MOST_NOTES)
         self._usage: deque[tuple[Usage, GpuUse | None]] = deque(maxlen=HISTORY)
         self._news = threading.Event()
         self._over = threading.Event()
@@ -70,6 +74,8 @@ class Console:
             self._hear(event)
         elif isinstance(event, Usage):
             self._usage.append((event, self._source.gpu_use))
+        elif note := self._notes.of(progress, event):
+            self._noted.append(note[1][:NOTE_CHARS])
         self._news.set()
 
     def finish(self, run: Any) -> None:
@@ -89,7 +95,6 @@ class Console:
             "tasks": tasks_of(progress) if self._source.flow else [],
             "attempt": attempt.number,
             "attempts": len(progress.task.attempts),
-            "waiting": attempt.waiting,
         }
 
     def _hear(self, output: Output) -> None:
@@ -161,6 +166,7 @@ class Console:
             "bar": {"fraction": self._bar.fraction, "text": self._bar.text, "remaining": self._bar.remaining}
             if self._bar
             else None,
+            "notes": list(self._noted),
             "usual": source.usual_seconds,
             "error": source.error if over else "",
             "hint": source.hint if over else "",

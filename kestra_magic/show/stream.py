@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kestra_magic.process.events import Draining, Exited, Output, Queued
-from kestra_magic.runs.progress import Logged
+from kestra_magic.process.events import Exited, Output
 from kestra_magic.show.cell import Frontend
 from kestra_magic.show.channel import Budget, Channel
 from kestra_magic.show.fold import Asis, Fold
+from kestra_magic.show.notes import Notes, label_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,10 +25,6 @@ if TYPE_CHECKING:
     Tail = Callable[[str, Stream, int], str]
 
 __all__ = ["LiveStream"]
-
-SHOWN = ("INFO", "WARN", "ERROR")
-# The package `kestra` writes its own time before each message; what is saved must not change.
-_OWN_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?(?: - |\s+)")
 
 
 class LiveStream:
@@ -52,24 +47,17 @@ class LiveStream:
         self._sides = {name: _Side(settings) for name in ("stdout", "stderr")}
         self._last: Stream = "stdout"
         self._changes = 0
-        self._waited: set[str] = set()
+        self._notes = Notes(labels=labels)
 
     def __call__(self, progress: Progress, event: Happening) -> None:
         match event:
             case Output(stream=name):
                 self._write(name, self._channel(progress, event).hear(event))
                 self._say(name)
-            case Logged(level=level, message=message) if level in SHOWN:
-                said = _OWN_TIME.sub("", message, count=1)
-                said = f"{_label(progress, event.task_run)} | {said}" if self._labels and event.task_run else said
-                self._note("stdout" if level == "INFO" else "stderr", f"{level:<5} {said}")
-            case Queued(reason=reason) if reason:
-                self._note("stderr", f"waiting: {reason}")
-            case Draining(processes=count) if event.task_run not in self._waited:
-                self._waited.add(event.task_run)
-                self._note("stderr", f"waiting for {count} background process{'es' if count != 1 else ''} to end …")
             case Exited():
                 self._ended(event.task_run, event.attempt)
+            case _ if note := self._notes.of(progress, event):
+                self._note(*note)
 
     def finish(self, tail: Tail) -> None:
         """Write what was held back and, of what was cut, the last lines.
@@ -93,7 +81,7 @@ class LiveStream:
     def _channel(self, progress: Progress, event: Output) -> Channel:
         key = (event.task_run, event.attempt, event.stream)
         if key not in self._channels:
-            prefix = f"{_label(progress, event.task_run)} | " if self._labels else ""
+            prefix = f"{label_of(progress, event.task_run)} | " if self._labels else ""
             self._channels[key] = Channel(self._fold, self._sides[event.stream].budget, prefix)
             if event.attempt > 1:
                 self._write(event.stream, self._line_end(event.stream))
@@ -168,10 +156,3 @@ def _folding(frontend: Frontend, settings: Settings) -> Callable[[], Folding]:
     quiet = frontend is Frontend.HEADLESS and "NO_COLOR" in os.environ
     color = settings.color == "always" or (settings.color == "auto" and not quiet)
     return partial(Fold, color=color)
-
-
-def _label(progress: Progress, task_run: str) -> str:
-    known = progress.task_runs.get(task_run)
-    if known is None:
-        return task_run
-    return f"{known.task_id} {known.value}" if known.value else known.task_id

@@ -137,6 +137,19 @@ def test_earlier_states_of_a_bar_are_left_out_until_they_are_asked_for(opened):
     page.console.get_by_text(re.compile("^51 lines$")).wait_for()
 
 
+def test_what_no_process_wrote_is_read_below_the_strip_and_stays(opened):
+    again = "#| retry: {type: constant, interval: PT10M, maxAttempts: 2}"
+    page = opened(f"%%kestra_process flaky -o 'nothing*.txt'\n{again}\nexit 1")
+    page.run()
+    notes = page.console.get_by_label("Notes")
+    notes.get_by_text("attempt 1 failed (Command failed with exit code 1); the next one follows in 600 s").wait_for()
+    page.console.get_by_role("button", name="Stop").click()
+    page.state("KILLED")
+
+    assert "nothing*.txt" in notes.inner_text()
+    assert "the next one follows in 600 s" in notes.inner_text()
+
+
 def test_scrolling_up_pauses_following_and_the_button_takes_it_up_again(log, notebook):
     log.get_by_role("log").hover()
     notebook.page.mouse.wheel(0, -2000)

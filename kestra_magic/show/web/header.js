@@ -34,6 +34,9 @@ function headerView({ model, ask, say, fold }) {
   const banner = h("div", { class: "kc-banner", hidden: true, role: "group", "aria-label": "Error" }, fault,
     button("Copy error", () => copyText([state().error, state().hint, state().trace].filter(Boolean).join("\n"), say)), hint, trace);
 
+  // What no process wrote: warnings, log entries, what it waits for. It is announced, and stays.
+  const notes = h("div", { class: "kc-notes kc-quiet", hidden: true, role: "region", "aria-live": "polite", tabindex: "0", "aria-label": "Notes" });
+
   const state = () => model.get("state");
   const drift = { kernel: 0, here: 0 };
   const elapsed = () => {
@@ -87,8 +90,16 @@ function headerView({ model, ask, say, fold }) {
     hint.hidden = !now.hint;
     setText(trace, now.trace || "");
     trace.hidden = !now.trace || now.hint?.includes(now.trace);
+    showNotes(now.notes || []);
     showUsage(now);
     tick();
+  }
+  function showNotes(lines) {
+    const text = lines.join("\n");
+    if (notes.textContent === text) return;
+    notes.hidden = !text;
+    setText(notes, text);
+    notes.scrollTop = notes.scrollHeight;
   }
   function showBar(bar) {
     progress.hidden = !bar || state().ended;
@@ -116,7 +127,7 @@ function headerView({ model, ask, say, fold }) {
   show();
   return {
     element: h("div", { class: "kc-header" },
-      h("div", { class: "kc-strip" }, folder, badge, title, time, code, usage, stop), progress, banner),
+      h("div", { class: "kc-strip" }, folder, badge, title, time, code, usage, stop), progress, banner, notes),
     close: () => (clearInterval(clock), model.off("change:state", show)),
   };
 }
