@@ -22,7 +22,7 @@ from kestra_magic.process.launch import Launch, LaunchError, Pipes, unmark
 from kestra_magic.process.lines import Lines, Mask
 from kestra_magic.process.link import Link, next_message
 from kestra_magic.process.loop import Loop, wake_pipe
-from kestra_magic.process.recorder import write_status
+from kestra_magic.process.recorder import expect_status, write_status
 from kestra_magic.process.system import LINUX, adopt_orphans, boot_id, exit_code, name_process, reap, stat
 from kestra_magic.process.tree import Tree
 from kestra_magic.process.usage import Meter
@@ -186,6 +186,7 @@ class Guardian:
         self.tree.main = prepared.begin(pipes)
         self.started = time.time()
         self.written.log.open_index()
+        expect_status(request["log_dir"])
         pipes.close_theirs()
         for pipe, number in pipes.streams.items():
             os.set_blocking(pipe, False)
@@ -445,18 +446,14 @@ class Guardian:
             cgroup.remove(os.getpid())
 
     def _report(self, ending: dict[str, Any]) -> None:
-        """Whoever hears that it has ended must find it written down; but of a short command its kernel hears all."""
+        """Whoever hears that it has ended must find it written down."""
         exited = {"exited": time.time(), **ending, **self._figures()}
         short, self.announced = not self.announced and not self.detached, True
-        if not self.tree.main:
-            self._tell({**exited, "error": self._error()})
-            return
-        exited |= self._identity() | self.written.notice()
-        if short:
-            self._tell({**exited, **self.written.small(), "error": self._error()})
-        self._write_status({**exited, "error": self._error()})
-        if not short:
-            self._tell({**exited, "error": self._error()})
+        if self.tree.main:
+            exited |= self._identity() | self.written.notice()
+            self._write_status({**exited, "error": self._error()})
+            exited |= self.written.small() if short else {}
+        self._tell({**exited, "error": self._error()})
 
     def _error(self) -> str:
         return "; ".join(dict.fromkeys(self.errors))

@@ -12,13 +12,26 @@ import json
 import os
 import struct
 import sys
+from contextlib import suppress
 from time import time_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final
 
-__all__ = ["FRAMES", "INDEX", "LOG", "RECORD", "STATUS", "STREAMS", "Place", "Recorder", "read_status", "write_status"]
+__all__ = [
+    "FRAMES",
+    "INDEX",
+    "LOG",
+    "RECORD",
+    "STATUS",
+    "STREAMS",
+    "Place",
+    "Recorder",
+    "expect_status",
+    "read_status",
+    "write_status",
+]
 
 LOG = "run.log"
 INDEX = "run.idx"
@@ -196,6 +209,12 @@ def read_status(folder: str | os.PathLike[str]) -> dict[str, Any]:
         return {}
 
 
+def expect_status(folder: str) -> None:
+    """Make its file while there is time: an empty one is taken for none."""
+    with suppress(OSError):  # told when it is written
+        os.close(os.open(os.path.join(folder, STATUS), _NEW, 0o600))
+
+
 def write_status(folder: str, status: dict[str, Any]) -> None:
     """Write down, whole or not at all, who watches over the run, or how it ended.
 
@@ -203,7 +222,8 @@ def write_status(folder: str, status: dict[str, Any]) -> None:
         OSError: it cannot be written.
     """
     path = os.path.join(folder, STATUS)
-    partly = f"{path}.new" if os.path.exists(path) else path  # half of the first is no JSON, and taken for none
+    known = os.path.exists(path) and os.path.getsize(path) > 0
+    partly = f"{path}.new" if known else path  # half of the first is no JSON, and taken for none
     with open(os.open(partly, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb", 0) as file:
         file.write(json.dumps(status).encode())
     if partly != path:

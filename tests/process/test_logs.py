@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kestra_magic.process.events import Output
 from kestra_magic.process.lines import count_lines
 from kestra_magic.process.logs import LogFile
-from kestra_magic.process.recorder import FRAMES, RECORD, STREAMS, Recorder, write_status
+from kestra_magic.process.recorder import FRAMES, RECORD, STREAMS, Recorder, expect_status, read_status, write_status
 from kestra_magic.process.tail import Tail, segments
 
 PIECES = st.lists(st.tuples(st.sampled_from([1, 2]), st.binary(min_size=1, max_size=60)), max_size=40)
@@ -209,6 +209,14 @@ def test_no_log_is_an_empty_one(tmp_path: Path) -> None:
     log = LogFile(tmp_path)
 
     assert (log.text(), log.count, log.lines(), log.tail(), log.search("x")) == ("", 0, [], "", [])
+
+
+def test_a_state_that_is_expected_is_none_until_it_is_written(tmp_path: Path) -> None:
+    expect_status(str(tmp_path))
+    before = read_status(tmp_path)
+    write_status(str(tmp_path), {"pid": 1})
+
+    assert (before, read_status(tmp_path)) == ({}, {"pid": 1})
 
 
 def test_a_state_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

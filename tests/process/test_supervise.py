@@ -19,6 +19,7 @@ from kestra_magic.process import supervise, system
 from kestra_magic.process.child import Child
 from kestra_magic.process.events import Draining, Event, Exited, Killing, Output, Started, Usage
 from kestra_magic.process.listening import Listening
+from kestra_magic.process.recorder import read_status
 from kestra_magic.process.wire import pack
 from tests.process.conftest import Start, end, python, says, sh, text, until
 from tests.process.survivors import bearing, wait_until
@@ -415,6 +416,15 @@ def test_the_words_of_a_short_command_come_with_its_end(tmp_path: Path) -> None:
 
     assert kinds(seen) == ["Started", "Output", "Output", "Exited"]
     assert (child.pid, text(seen), text(seen, "stderr")) == (7, "hi\n", "ho\n")
+
+
+def test_whoever_hears_the_end_of_a_short_command_finds_it_written_down(start: Start, tmp_path: Path) -> None:
+    """What is told of an ended run again, at once, is read there."""
+    for n in range(40):
+        folder = tmp_path / f"short{n}"
+        end(list(start(("/bin/true",), log_dir=folder).events()))
+
+        assert "exited" in read_status(folder)
 
 
 # One guardian after another
