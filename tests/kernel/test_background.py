@@ -108,8 +108,8 @@ def test_a_live_run_is_not_run_over(kernel: Kernel) -> None:
 
 
 def test_replace_ends_the_one_that_lives(kernel: Kernel) -> None:
-    kernel.run("%%kestra_process twice --bg\nsleep 300")
-    kernel.run("first = twice")
+    kernel.run("%%kestra_process twice --bg\necho up; sleep 300")
+    kernel.run("import time\nwhile 'up' not in twice.stdout: time.sleep(0.01)\nfirst = twice")
 
     assert kernel.run("%%kestra_process twice --replace\necho second").text() == "second\n"
     assert kernel.value("(first.state.value, first.result.exit.reason, twice.ok)") == "('KILLED', 'replaced', True)"

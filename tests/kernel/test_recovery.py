@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from kestra_magic.process import system
+from kestra_magic.process.recorder import read_status
 from tests.kernel.driver import Kernel
 from tests.kernel.test_background import after
 from tests.process.survivors import wait_until
@@ -410,8 +411,8 @@ def test_a_detached_flow_is_found_before_its_own_process_has_begun_it(begin: Beg
     load(second)
     first.run(f"%%kestra_flow far --detach\n{a_flow('far', 'echo one')}")
     told = tmp_path / "home" / "data" / "kestra_magic" / "detached"
-    assert wait_until(lambda: any(told.glob("*/status")))
-    carrier = json.loads(next(told.glob("*/status")).read_text())["pid"]
+    assert wait_until(lambda: any(read_status(folder) for folder in told.glob("*")))
+    carrier = next(read_status(folder)["pid"] for folder in told.glob("*"))
     os.kill(carrier, signal.SIGSTOP)
     first.kill()
     listed = second.run("%kestra runs").of("execute_result")[0]["data"]["text/plain"]
