@@ -48,7 +48,7 @@ class _Part:
             return self.words[at : at + size]
         with open(self.path, "rb") as file:
             file.seek(at)
-            return file.read(min(size, self.size - at))
+            return file.read(max(0, min(size, self.size - at)))  # its index may know of more by now
 
     def records(self) -> list[tuple[int, ...]]:
         """Return (time, offset, length, stream, …) of each stretch; a torn last record is dropped."""

@@ -1,9 +1,11 @@
 """A run's log on disk, as it is written: whole lines in order of arrival, and an index that says whose they are.
 
 ``run.log`` holds the bytes, ``run.idx`` a record of 24 bytes for each stretch of one stream: time (ns since the epoch),
-offset, length, stream (1 stdout, 2 stderr), flags. ``run.frames``, made with the first, holds the lifted markers, each
-behind such a record whose offset says where in the log it was written. A log that outgrows half its cap goes on in
-``run.log.N`` and ``run.idx.N``, N being the offset of its first byte; of these only the last are kept.
+offset, length, stream (1 stdout, 2 stderr), flags. A stream's first bytes after another's have their record before they
+are there; bytes without any are the last one's, and at the beginning of a file stdout's. ``run.frames``, made with the
+first, holds the lifted markers, each behind such a record whose offset says where in the log it was written. A log
+that outgrows half its cap goes on in ``run.log.N`` and ``run.idx.N``, N being the offset of its first byte; of these
+only the last are kept.
 """
 
 from __future__ import annotations
@@ -91,8 +93,9 @@ class Recorder:
         self._segment = max(cap // (2 * SEGMENTS), 1)
         self._limit = self._head
         self._ring: list[tuple[int, int]] = []
-        self._first = 0
+        self._first = self._since = 0
         self._record: list[int] = []
+        self._last = 1
         self._place = Place(folder)
         self._log = self._place.open(LOG, _NEW)
         self._index = self._frames = -1
@@ -149,18 +152,27 @@ class Recorder:
         self._place.close()
 
     def _append(self, data: bytes, stream: int) -> int:
-        record = self._record
-        if not record or record[3] != stream or record[2] > 1 << 30:
-            self.commit()
-            self._record = record = [time_ns(), self.size, 0, stream]
+        self._begin(stream, len(data))
         written = self._put(self._log, data)
         if self.small is not None:
-            self.small.append((record[0], self.size, stream, data[:written]))
+            self.small.append((self._since, self.size, stream, data[:written]))
         self.size += written
-        record[2] += written
+        if self._record:
+            self._record[2] += written
         if self.size > SMALL:
             self.small = None
         return written
+
+    def _begin(self, stream: int, size: int) -> None:
+        """Bytes without a record are taken for the last one's: so those of another stream have theirs before."""
+        turns = stream != self._last
+        if self._record and not turns and self._record[2] <= 1 << 30:
+            return
+        self.commit()
+        self._since, self._last = time_ns(), stream
+        self._record = [self._since, self.size, size if turns else 0, stream]
+        if turns:
+            self.commit()
 
     def _put(self, file: int, data: bytes) -> int:
         """Return how many bytes could be written."""
@@ -192,7 +204,7 @@ class Recorder:
         self.open_index()
         os.close(self._log)
         os.close(self._index)
-        self._log, self._index = log, index
+        self._log, self._index, self._last = log, index, 1
 
     def _drop(self, first: int, last: int) -> None:
         for name in (INDEX, LOG):

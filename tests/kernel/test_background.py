@@ -32,6 +32,10 @@ def after(path: Path) -> str:
     return f"while [ ! -e {path} ]; do sleep 0.02; done"
 
 
+def until_up(kernel: Kernel, name: str) -> None:
+    kernel.run(f"import time\nwhile 'up' not in {name}.stdout: time.sleep(0.01)")
+
+
 def test_its_output_goes_on_in_its_own_cell(any_kernel: Kernel, tmp_path: Path) -> None:
     go = tmp_path / "go"
     cell = any_kernel.start(f"%%kestra_process bg --bg\necho up; {after(go)}; echo late; echo oops >&2")
@@ -97,6 +101,7 @@ def test_what_is_bound_to_files_is_bound_at_its_end(kernel: Kernel) -> None:
 
 def test_a_live_run_is_not_run_over(kernel: Kernel) -> None:
     kernel.run("%%kestra_process live --bg\nsleep 300")
+    kernel.run("import time\nwhile live.state.value != 'RUNNING': time.sleep(0.01)")
     reply = kernel.run("%%kestra_process live\necho hi")
 
     assert "`live` still runs" in reply.error
@@ -109,7 +114,8 @@ def test_a_live_run_is_not_run_over(kernel: Kernel) -> None:
 
 def test_replace_ends_the_one_that_lives(kernel: Kernel) -> None:
     kernel.run("%%kestra_process twice --bg\necho up; sleep 300")
-    kernel.run("import time\nwhile 'up' not in twice.stdout: time.sleep(0.01)\nfirst = twice")
+    until_up(kernel, "twice")
+    kernel.run("first = twice")
 
     assert kernel.run("%%kestra_process twice --replace\necho second").text() == "second\n"
     assert kernel.value("(first.state.value, first.result.exit.reason, twice.ok)") == "('KILLED', 'replaced', True)"
@@ -117,7 +123,7 @@ def test_replace_ends_the_one_that_lives(kernel: Kernel) -> None:
 
 def test_stop_says_what_was_ended(kernel: Kernel) -> None:
     kernel.run("%%kestra_process tree --bg\nsleep 300 & setsid sh -c 'echo up; exec sleep 300' & wait")
-    kernel.run("import time\nwhile 'up' not in tree.stdout: time.sleep(0.01)")
+    until_up(kernel, "tree")
 
     assert kernel.run("%kestra stop tree").text() == (
         "`tree` ended: KILLED (stopped 3 processes, 1 of them had left the group)\n"

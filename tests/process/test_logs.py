@@ -70,6 +70,32 @@ def test_each_stream_is_read_alone(folders: Path, pieces: list[tuple[int, bytes]
 
 
 @given(PIECES, st.integers(1, 300))
+def test_each_stream_is_read_alone_also_while_it_is_written(
+    folders: Path, pieces: list[tuple[int, bytes]], cap: int
+) -> None:
+    """Who looks at a run that lives sees nothing of stderr in its stdout."""
+    recorder = Recorder(str(folder := fresh(folders)), cap)
+    for stream, data in pieces:
+        recorder.write(data, stream)
+
+    live = [LogFile(folder).text(stream) for stream in STREAMS[1:]]
+
+    recorder.close()
+    assert live == [LogFile(folder).text(stream) for stream in STREAMS[1:]]
+
+
+def test_what_was_written_since_it_was_looked_at_is_not_read_twice(tmp_path: Path) -> None:
+    recorder = Recorder(str(tmp_path), 1 << 20)
+    recorder.write(b"a\n", 1)
+    (part,) = LogFile(tmp_path)._parts()
+    recorder.write(b"b\n", 2)
+    recorder.write(b"c\n", 1)
+    recorder.close()
+
+    assert (part.read(0, 2), part.read(4, 2)) == (b"a\n", b"")
+
+
+@given(PIECES, st.integers(1, 300))
 def test_head_and_tail_are_kept_and_the_gap_is_told(folders: Path, pieces: list[tuple[int, bytes]], cap: int) -> None:
     folder = fresh(folders)
     whole = b"".join(data for _, data in pieces)
