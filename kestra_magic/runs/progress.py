@@ -24,6 +24,8 @@ from kestra_magic.process.events import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kestra_magic.process.events import Reason
+
 __all__ = ["Attempt", "Declared", "Happening", "Logged", "Progress", "Settled", "State", "TaskRun"]
 
 
@@ -199,10 +201,15 @@ class TaskRun(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """All that is known of an execution so far: a map of its task runs, one entry for a single task."""
+    """All that is known of an execution so far: a map of its task runs, one entry for a single task.
+
+    Attributes:
+        reason: who asked first that it end; empty if nobody did.
+    """
 
     name: str = ""
     state: State = State.CREATED
+    reason: Reason = ""
     error: str = ""
     started: float | None = None
     ended: float | None = None
@@ -216,7 +223,9 @@ class Progress(NamedTuple):
         if isinstance(event, Logged):
             return self
         if isinstance(event, Killing) and not event.task_run:
-            return self if self.state.ended else self._replace(state=State.KILLING)
+            if self.state.ended:
+                return self
+            return self._replace(state=State.KILLING, reason=self.reason or event.reason)
         known = self.task_runs.get(event.task_run) or TaskRun(event.task_run)
         now = known.after(event)
         runs = MappingProxyType({**self.task_runs, event.task_run: now})

@@ -31,7 +31,7 @@ from kestra_magic.runs.journal.owner import Owner, started_ticks
 from kestra_magic.runs.journal.record import LOST, write_lost
 from kestra_magic.runs.kernels.attach import attach
 from kestra_magic.runs.kernels.recovery import recover
-from kestra_magic.runs.progress import Progress, State
+from kestra_magic.runs.progress import Progress, Settled, State
 from kestra_magic.runs.request import Request
 from kestra_magic.runs.run import Run
 from kestra_magic.runs.session import Session, UnknownRun
@@ -421,6 +421,21 @@ def test_what_ended_with_its_kernel_and_asked_for_it_begins_again(
     assert [again.id for again in found.again] == [run.id]
 
 
+def test_what_a_person_stopped_between_two_attempts_does_not_begin_again(session: Session, begin: Begin) -> None:
+    """Also where its kernel died before the journal said so: the record says who asked."""
+    run = begin("#| requeue: true\n#| retry: {type: constant, interval: PT10M, maxAttempts: 2}\nexit 3")
+    seat = run.context.broadcast.sit(from_start=True)
+    next(told for told in seat if told and isinstance(told[1], Settled) and told[1].state is State.RETRYING)
+    run.stop()
+    run.wait()
+    written = run.folder / "_run" / "run.json"
+    record = written.read_bytes()
+    orphaned(session, run, requeue=True)
+    written.write_bytes(record)
+
+    assert (recover(session).sentence, run.state) == ("", State.KILLED)
+
+
 def test_a_process_that_only_has_its_number_is_not_ended(session: Session, begin: Begin) -> None:
     run = begin("echo hi").wait()
     stranger = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
@@ -594,14 +609,24 @@ def test_a_flow_that_asked_for_it_begins_again_from_its_beginning(session: Sessi
     assert (record.state, record.attempt) == ("SUCCESS", 2)
 
 
-@pytest.mark.parametrize(("reason", "again"), [("", True), ("kernel", True), ("stop", False), ("interrupt", False)])
+@pytest.mark.parametrize(
+    ("asked", "reason", "again"),
+    [
+        ("kernel", "kernel", True),
+        ("kernel", "", True),  # between two tasks
+        ("", "kernel", True),
+        ("stop", "stop", False),
+        ("interrupt", "", False),
+        ("stop", "kernel", False),
+    ],
+)
 def test_a_flow_that_was_killed_with_its_kernel_begins_again_also_where_that_was_written_down(
-    session: Session, tmp_path: Path, reason: str, again: bool
+    session: Session, tmp_path: Path, asked: str, reason: str, again: bool
 ) -> None:
     run = flow(session, tmp_path)
     written = run.folder / "_run" / "run.json"
-    record = json.loads(written.read_bytes()) | {"state": "KILLED"}
-    record["tasks"][-1]["exit"]["reason"] = reason  # nothing: the kernel ended between two tasks
+    record = json.loads(written.read_bytes()) | {"state": "KILLED", "reason": asked}
+    record["tasks"][-1]["exit"]["reason"] = reason
     orphaned(session, run, requeue=True)
     written.write_text(json.dumps(record))
     found = recover(session)

@@ -68,6 +68,7 @@ def record(context: Context, state: State, error: str) -> dict[str, Any]:
     return {
         **head(context),
         "state": state.value,
+        "reason": progress.reason,
         "error": error,
         "started": progress.started,
         "ended": progress.ended or time.time(),

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["Recovery", "recover"]
 
 
-BY_A_PERSON = ("interrupt", "stop", "replaced")
-
-
 @dataclass(slots=True)
 class Recovery:
     """What was found, and what became of it.
@@ -78,9 +75,10 @@ def _recorded(record: Record) -> dict[str, Any]:
 
 
 def _with_kernel(told: dict[str, Any]) -> bool:
-    """Whether it ended because its kernel did, with a process or between two: not because a person wished it."""
+    """Whether it ended because its kernel did, and nobody had asked for that before."""
     ends = {(task.get("exit") or {}).get("reason") for task in told["tasks"]}
-    return "kernel" in ends or (told["state"] == "KILLED" and ends.isdisjoint(BY_A_PERSON))
+    asked = told.get("reason", "")
+    return asked == "kernel" or (not asked and "kernel" in ends)
 
 
 def _close(journal: Journal, record: Record, told: dict[str, Any]) -> None:
