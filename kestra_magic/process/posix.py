@@ -21,13 +21,17 @@ from kestra_magic.errors import KestraMagicError
 from kestra_magic.process.wire import pack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 __all__ = ["Helpers", "capabilities", "end_guardian", "hand_over", "inherited", "meet", "meeting_place", "umask"]
 
 WARM = 2
 PACKAGE = Path(__file__).parents[1]
 _LIMITS = sorted({value for name, value in vars(resource).items() if name.startswith("RLIMIT_")})
+
+
+class _Refused(OSError):
+    """The system gives no process more."""
 
 
 class Helpers:
@@ -127,14 +131,19 @@ class Helpers:
     def _taken(self, *, detached: bool) -> socket.socket:
         if detached:
             self._ask(b"d")
-            return next(one for kind, one in self._answers() if kind == b"D")
-        taken = self._waiting()
-        if taken is None:
-            self._ask(b"" if self._asked else b"g")
-            taken = next(one for kind, one in self._answers() if kind == b"G")
+            return self._answer(b"D")
+        taken = self._waiting() or self._coming()
         if not self._asked and not self._ready:
             self._ask(b"g")
         return taken
+
+    def _coming(self) -> socket.socket:
+        """Return the next that comes. What was refused long ago, as one was to be made ready, is asked for again."""
+        while self._asked:
+            with suppress(_Refused):
+                return self._answer(b"G")
+        self._ask(b"g")
+        return self._answer(b"G")
 
     def _waiting(self) -> socket.socket | None:
         """Return who was kept ready and still lives: the system may have ended it, to have its memory."""
@@ -145,21 +154,30 @@ class Helpers:
             one.close()
         return None
 
-    def _answers(self) -> Iterator[tuple[bytes, socket.socket]]:
-        """Yield who comes; a guardian that comes while another kind is waited for is kept ready."""
+    def _answer(self, wanted: bytes) -> socket.socket:
+        """Return who comes. Whoever comes meanwhile is kept ready, and what else was refused nobody waits for.
+
+        Raises:
+            OSError: it was refused, or this kernel may open nothing more.
+            EOFError: the warden is gone.
+        """
         assert self._socket is not None
         while True:
             said, descriptors, flags = _received(self._socket)
             if not said:
                 raise EOFError
             kind, number = said[:1], said[1]
-            self._asked -= kind != b"D"
-            if kind == b"E":
-                raise OSError(number, f"{os.strerror(number)}: the limit of processes may be reached (`ulimit -u`)")
+            self._asked -= kind in b"gG"
+            if kind in b"gd":
+                if kind == wanted.lower():
+                    why = f"{os.strerror(number)}: the limit of processes may be reached (`ulimit -u`)"
+                    raise _Refused(number, why)
+                continue
             if not descriptors or flags & socket.MSG_CTRUNC:
                 raise OSError(24, "too many open files in this kernel: close some or raise `ulimit -n`")
             one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptors[0])  # else it is asked what it is
-            yield kind, one
+            if kind == wanted:
+                return one
             if kind == b"G":
                 self._ready.append(one)
 

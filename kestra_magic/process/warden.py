@@ -40,7 +40,10 @@ def _enter_the_house(folder: str) -> None:
 
 
 class Warden:
-    """Forks guardians when it is asked: ``g`` for one that ends with the kernel, ``d`` for one that outlives it."""
+    """Forks guardians when it is asked: ``g`` for one that ends with the kernel, ``d`` for one that outlives it.
+
+    It answers each wish with two bytes: ``G`` or ``D`` and the connection, or the wish and why it was refused.
+    """
 
     def __init__(self, kernel: socket.socket, kernel_pid: int) -> None:
         from kestra_magic.process import cgroup, system, tree
@@ -100,7 +103,7 @@ class Warden:
             theirs, ours = socket.socketpair()
             pid = os.fork()
         except OSError as error:
-            self._answer(b"E" + bytes([error.errno or 0]), [])
+            self._answer((b"d" if detached else b"g") + bytes([error.errno or 0]), [])
             return
         if pid == 0:
             theirs.close()

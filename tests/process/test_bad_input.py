@@ -190,9 +190,8 @@ def test_fault_58_a_log_that_may_not_grow(tmp_path: Path) -> None:
 
 def test_fault_59_a_folder_that_is_removed_during_the_run(start: Start, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    child = start(
-        python("import sys\nprint('up')\nsys.stdin.read()\nimport time; time.sleep(0.3); print('late')"), log_dir=log
-    )
+    script = f"print('up')\nimport os, time\nwhile os.path.exists({str(log)!r}): time.sleep(0.01)\nprint('late')"
+    child = start(python(script), log_dir=log)
     seen = []
     for event in child.events():
         seen.append(event)

@@ -381,7 +381,7 @@ def test_what_is_kept_is_heard_when_nobody_waits_for_it_any_more(start: Start) -
 def test_a_guardian_that_answered_lives_on_while_who_waits_is_busy(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kestra_magic.process.child.ANSWER", 0.05)
+    monkeypatch.setattr("kestra_magic.process.child.ANSWER", 1.0)
     child = start(sh("trap '' TERM; echo up; while :; do sleep 0.05; done"))
     busy, free = threading.Event(), threading.Event()
 

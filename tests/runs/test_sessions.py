@@ -239,7 +239,10 @@ def test_of_one_that_was_not_started_nothing_is_known(session: Session, tmp_path
     assert not run.folder.exists()
 
 
-def test_a_session_that_closes_ends_its_runs_and_leaves_those_that_asked_for_it(session: Session, begin: Begin) -> None:
+def test_a_session_that_closes_ends_its_runs_and_leaves_those_that_asked_for_it(
+    session: Session, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kestra_magic.runs.session.LAST_WORDS", 30)
     plain = begin("echo up; sleep 300", name="plain")
     asks = begin("#| requeue: true\necho up; sleep 300", name="asks")
     for run in (plain, asks):

@@ -109,18 +109,44 @@ def test_fault_19_a_stop_ends_a_guardian_that_does_not_answer(start: Start, toke
     assert bearing(token) == []
 
 
+def confine(kernel: Kernel, limit: Group | Limit) -> None:
+    for _ in range(2):  # a guardian may be born before its parent is in
+        for pid in (kernel.pid, *kernel.helpers()):
+            with suppress(ProcessLookupError):  # the guardian that has just done its work is gone
+                limit.put(pid)
+
+
 def test_fault_20_no_more_processes(a_kernel: Kernel, few_processes: Group | Limit) -> None:
     a_kernel.do("last(begin(['/bin/true']))")
-    for _ in range(2):  # a guardian may be born before its parent is in
-        for pid in (a_kernel.pid, *a_kernel.helpers()):
-            with suppress(ProcessLookupError):  # the guardian that has just done its work is gone
-                few_processes.put(pid)
+    confine(a_kernel, few_processes)
     few_processes.allow(1)
 
     said = [a_kernel.do("said = last(begin(['/bin/true']))") for _ in range(4)]
 
     few_processes.allow(MOST)
     assert all("code=126" in one and "limit" in one for one in said), said
+    assert "code=0" in a_kernel.do("said = last(begin(['/bin/true']))")
+
+
+REFUSED = {
+    "of those that are kept ready": "import select; h = supervise.helpers; h.replenish(); select.select([h._socket], [], [])",
+    "detached": "last(begin(['/bin/true'], detach=True))",
+}
+
+
+@pytest.mark.parametrize("refused", REFUSED.values(), ids=REFUSED)
+def test_fault_20_what_was_refused_before_does_not_refuse_the_next(
+    a_kernel: Kernel, few_processes: Group | Limit, refused: str
+) -> None:
+    """A guardian was to be made ready while there was no room; now there is."""
+    a_kernel.do("last(begin(['/bin/true']))")
+    confine(a_kernel, few_processes)
+    few_processes.allow(1)
+    for _ in range(4):
+        a_kernel.do("last(begin(['/bin/true']))")
+    a_kernel.do(refused)
+    few_processes.allow(MOST)
+
     assert "code=0" in a_kernel.do("said = last(begin(['/bin/true']))")
 
 
