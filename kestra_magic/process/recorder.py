@@ -95,7 +95,7 @@ class Recorder:
         self._ring: list[tuple[int, int]] = []
         self._first = self._since = 0
         self._record: list[int] = []
-        self._last = 1
+        self._stream = 1
         self._place = Place(folder)
         self._log = self._place.open(LOG, _NEW)
         self._index = self._frames = -1
@@ -165,11 +165,11 @@ class Recorder:
 
     def _begin(self, stream: int, size: int) -> None:
         """Bytes without a record are taken for the last one's: so those of another stream have theirs before."""
-        turns = stream != self._last
+        turns = stream != self._stream
         if self._record and not turns and self._record[2] <= 1 << 30:
             return
         self.commit()
-        self._since, self._last = time_ns(), stream
+        self._since, self._stream = time_ns(), stream
         self._record = [self._since, self.size, size if turns else 0, stream]
         if turns:
             self.commit()
@@ -204,7 +204,7 @@ class Recorder:
         self.open_index()
         os.close(self._log)
         os.close(self._index)
-        self._log, self._index, self._last = log, index, 1
+        self._log, self._index, self._stream = log, index, 1
 
     def _drop(self, first: int, last: int) -> None:
         for name in (INDEX, LOG):

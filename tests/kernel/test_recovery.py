@@ -215,9 +215,8 @@ def test_a_kernel_that_is_restarted_leaves_nothing(begin: Begin, now: bool) -> N
 
     assert all(map(gone, everyone))
     told = load(kernel).text()
-    ends = [
-        listed(kernel, f"live{n}").splitlines()[1].split()[1] for n in range(2)
-    ]  # who was asked in time has still said so
+    # Who was asked in time has still said so.
+    ends = [listed(kernel, f"live{n}").splitlines()[1].split()[1] for n in range(2)]
     assert set(ends) <= {"KILLED", "FAILED"}
     assert told.count("did not finish (FAILED)") == ends.count("FAILED")
 
